@@ -1,0 +1,5 @@
+//! barnabas forwards Kafka topics to webhooks. ARCHITECTURE.md has the picture; this is the module map.
+
+pub mod clock;
+pub mod config;
+pub mod logic;

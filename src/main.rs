@@ -1,0 +1,3 @@
+//! The binary: arguments, then the command, then the exit status.
+
+fn main() {}
