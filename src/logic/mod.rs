@@ -1,10 +1,12 @@
 //! Decisions, and nothing else: no sockets, no files, no clock, no tokio. Time comes in as an argument, effects leave
 //! as values. What is in here can be tested by tables and simulated with invented time.
 
+pub mod counters;
 pub mod moment;
 pub mod offset_tracker;
 pub mod outcome;
 pub mod prepare;
 pub mod record;
 pub mod retry;
+pub mod route;
 pub mod start_position;

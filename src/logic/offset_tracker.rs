@@ -18,6 +18,7 @@ pub struct Position(pub i64);
 /// not settle the record that has the same offset in the life after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
+    /// The record's offset.
     pub offset: i64,
     life: u64,
 }
@@ -32,6 +33,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Nothing read yet, and the first fetch begins at `position`.
     pub fn starting_at(position: Position) -> Self {
         Self { fetched: position, unsettled: BTreeSet::new() }
     }
@@ -40,6 +42,26 @@ impl Snapshot {
     pub fn storable(&self) -> Position {
         self.unsettled.first().map_or(self.fetched, |&offset| Position(offset))
     }
+}
+
+/// What a fetch brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// The records to deliver, in offset order.
+    pub tickets: Vec<Ticket>,
+    /// How many of them were never read before; the others were read in the life that this one resumed.
+    pub fresh: u64,
+    /// Records that were to be read again and that the log no longer holds.
+    pub vanished: u64,
+}
+
+/// What a jump over a part of the log that is gone has cost.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Offsets that were to be read, whether or not each held a record.
+    pub lost: u64,
+    /// How many of them are records that were read before and had to be read again.
+    pub vanished: u64,
 }
 
 /// The records of one partition between fetch and settlement.
@@ -68,24 +90,43 @@ impl OffsetTracker {
         self.next
     }
 
-    /// A fetch answered with these offsets (ascending) and reached `next`; returns what is to be delivered.
+    /// A fetch answered with these offsets (ascending) and reached `next`; tells what is to be delivered.
     ///
     /// `next` may lie beyond the last record, also with no record at all: a log may end in control batches, and
     /// without this step its lag would never become zero. A broker answers with whole batches, so offsets below
     /// the position asked for are repeats.
-    pub fn received(&mut self, offsets: impl IntoIterator<Item = i64>, next: Position) -> Vec<Ticket> {
-        let mut tickets = Vec::new();
+    pub fn received(&mut self, offsets: impl IntoIterator<Item = i64>, next: Position) -> Received {
+        let mut received = Received::default();
         for offset in offsets {
-            let fresh = offset >= self.resumed_until.0 || self.awaited.contains(&offset);
-            if offset >= self.next.0 && fresh {
+            if offset < self.next.0 {
+                continue;
+            }
+            let fresh = offset >= self.resumed_until.0;
+            if fresh || self.awaited.remove(&offset) {
+                received.fresh += u64::from(fresh);
                 self.unsettled.insert(offset);
-                tickets.push(Ticket { offset, life: self.life });
+                received.tickets.push(Ticket { offset, life: self.life });
             }
         }
         self.next = self.next.max(next);
         // An awaited record that the log no longer holds (compacted, expired) will never come.
-        self.awaited = self.awaited.split_off(&self.next.0);
-        tickets
+        let still_awaited = self.awaited.split_off(&self.next.0);
+        received.vanished = self.awaited.len() as u64;
+        self.awaited = still_awaited;
+        received
+    }
+
+    /// The log no longer holds what comes next, and reading goes on at `position`, which must not lie below.
+    pub fn skip_to(&mut self, position: Position) -> Skipped {
+        let unread_from = self.next.max(self.resumed_until);
+        let unread = position.0.saturating_sub(unread_from.0).max(0).unsigned_abs();
+        let vanished = self.received([], position).vanished;
+        Skipped { lost: unread.saturating_add(vanished), vanished }
+    }
+
+    /// Whether a ticket was given out by this life of the partition.
+    pub fn issued(&self, ticket: Ticket) -> bool {
+        ticket.life == self.life
     }
 
     /// The record needs no more work. False: it is not ours any more, and must not be counted either.
@@ -93,6 +134,12 @@ impl OffsetTracker {
         ticket.life == self.life && self.unsettled.remove(&ticket.offset)
     }
 
+    /// Records read and not settled, in this life or the one that it resumed.
+    pub fn pending(&self) -> u64 {
+        (self.unsettled.len() + self.awaited.len()) as u64
+    }
+
+    /// What a restart would continue from.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             fetched: self.next.max(self.resumed_until),
@@ -117,7 +164,7 @@ mod tests {
     #[track_caller]
     fn check(rule: &str, received: &[i64], next: i64, settled: &[i64], storable: i64) {
         let mut tracker = fresh();
-        let tickets = tracker.received(received.iter().copied(), Position(next));
+        let tickets = tracker.received(received.iter().copied(), Position(next)).tickets;
         for offset in settled {
             let ticket = tickets.iter().find(|ticket| ticket.offset == *offset).expect("a record that was received");
             tracker.settled(*ticket);
@@ -140,13 +187,16 @@ mod tests {
     #[test]
     fn a_restart_delivers_the_stuck_record_and_none_of_those_settled_behind_it() {
         let mut before = fresh();
-        let tickets = before.received(0..6, Position(6));
+        let tickets = before.received(0..6, Position(6)).tickets;
         for ticket in tickets.into_iter().filter(|ticket| ticket.offset != 2 && ticket.offset != 5) {
             assert!(before.settled(ticket));
         }
         let mut after = OffsetTracker::resume(before.snapshot(), 2);
         assert_eq!(after.next(), Position(2));
-        assert_eq!(offsets(&after.received(0..8, Position(8))), [2, 5, 6, 7]);
+        assert_eq!(after.pending(), 2);
+        let received = after.received(0..8, Position(8));
+        assert_eq!(offsets(&received.tickets), [2, 5, 6, 7]);
+        assert_eq!(received.fresh, 2, "2 and 5 were read before");
     }
 
     #[test]
@@ -154,10 +204,10 @@ mod tests {
         let mut first = fresh();
         first.received(0..6, Position(6));
         let mut second = OffsetTracker::resume(first.snapshot(), 2);
-        let tickets = second.received(0..3, Position(3));
+        let tickets = second.received(0..3, Position(3)).tickets;
         assert!(tickets.into_iter().all(|ticket| second.settled(ticket)));
         let mut third = OffsetTracker::resume(second.snapshot(), 3);
-        assert_eq!(offsets(&third.received(0..7, Position(7))), [3, 4, 5, 6]);
+        assert_eq!(offsets(&third.received(0..7, Position(7)).tickets), [3, 4, 5, 6]);
     }
 
     #[test]
@@ -165,15 +215,28 @@ mod tests {
         let mut before = fresh();
         before.received([0, 1], Position(2));
         let mut after = OffsetTracker::resume(before.snapshot(), 2);
-        let tickets = after.received([1], Position(2));
-        assert!(after.settled(tickets[0]));
+        let received = after.received([1], Position(2));
+        assert_eq!(received.vanished, 1);
+        assert!(after.settled(received.tickets[0]));
         assert_eq!(after.snapshot(), Snapshot::starting_at(Position(2)));
+    }
+
+    #[test]
+    fn a_jump_counts_what_was_never_read_and_what_had_to_be_read_again_but_not_what_was_done() {
+        let mut before = fresh();
+        let tickets = before.received(0..10, Position(10)).tickets;
+        for ticket in tickets.into_iter().filter(|ticket| ticket.offset != 3) {
+            assert!(before.settled(ticket));
+        }
+        let mut after = OffsetTracker::resume(before.snapshot(), 2);
+        assert_eq!(after.skip_to(Position(15)), Skipped { lost: 1 + 5, vanished: 1 });
+        assert_eq!(after.snapshot(), Snapshot::starting_at(Position(15)));
     }
 
     #[test]
     fn an_answer_from_before_a_reset_settles_nothing() {
         let mut before = fresh();
-        let late = before.received([0], Position(1))[0];
+        let late = before.received([0], Position(1)).tickets[0];
         let mut after = OffsetTracker::resume(Snapshot::starting_at(Position(0)), 2);
         after.received([0], Position(1));
         assert!(!after.settled(late));
