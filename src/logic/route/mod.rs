@@ -209,8 +209,10 @@ pub struct Route {
 }
 
 impl Route {
-    /// A route that has done what `counters` say before this start. `seed` makes its jitter repeatable.
+    /// A route that has settled what `counters` say before this start; what it had pending comes back with the
+    /// partitions that are assigned. `seed` makes its jitter repeatable.
     pub fn new(settings: RouteSettings, counters: Counters, paused: bool, seed: u64) -> Self {
+        let counters = Counters { consumed: counters.settled(), ..counters };
         Self {
             settings,
             partitions: Vec::new(),
@@ -252,6 +254,7 @@ impl Route {
     ) {
         self.next_life += 1;
         let tracker = OffsetTracker::resume(snapshot.clone(), self.next_life);
+        let pending = tracker.pending();
         let mut partition = Partition::new(name.clone(), identity, tracker);
         partition.stored = already_stored.then_some(snapshot);
         partition.dirty = !already_stored;
@@ -268,6 +271,7 @@ impl Route {
                 self.partitions.push(partition);
             }
         }
+        self.counters.consumed += pending;
         if !already_stored {
             self.storing.at_once(now);
         }
