@@ -139,10 +139,21 @@ impl OffsetTracker {
         (self.unsettled.len() + self.awaited.len()) as u64
     }
 
+    /// The offset that Kafka and its tools may be told, as `Snapshot::storable`.
+    pub fn storable(&self) -> Position {
+        let first = self.unsettled.first().into_iter().chain(self.awaited.first()).min();
+        first.map_or(self.fetched(), |&offset| Position(offset))
+    }
+
+    /// Everything below was read, in this life or the one that it resumed.
+    pub fn fetched(&self) -> Position {
+        self.next.max(self.resumed_until)
+    }
+
     /// What a restart would continue from.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
-            fetched: self.next.max(self.resumed_until),
+            fetched: self.fetched(),
             unsettled: self.unsettled.union(&self.awaited).copied().collect(),
         }
     }
@@ -170,6 +181,7 @@ mod tests {
             tracker.settled(*ticket);
         }
         assert_eq!(tracker.snapshot().storable(), Position(storable), "{rule}");
+        assert_eq!(tracker.storable(), Position(storable), "{rule}");
     }
 
     #[test]

@@ -298,9 +298,9 @@ impl Route {
             .collect()
     }
 
-    /// Whether `name` is read at present.
-    pub fn is_assigned(&self, name: &TopicPartition) -> bool {
-        self.partition(name).is_some_and(|partition| !partition.gone)
+    /// The partitions that are read at present.
+    pub fn assigned(&self) -> Vec<TopicPartition> {
+        self.partitions.iter().filter(|partition| !partition.gone).map(|partition| partition.name.clone()).collect()
     }
 
     /// The identity under which `name` is read.
@@ -521,6 +521,7 @@ impl Route {
                 return self.skipped(input.origin, name, reason, now);
             }
             Prepared::Invalid(reason) => {
+                self.actions.push(Action::Report(Report::Invalid { name: name.clone(), reason: reason.clone() }));
                 let id = self.admit(input, name, idempotency_key, Vec::new(), OrderValue::Free, Stage::Burying);
                 return self.bury(id, format!("invalid: {reason}"), None, String::new(), now);
             }

@@ -83,7 +83,7 @@ impl Partition {
 
     /// Records between the stored offset and the end of the log; none: not known yet. Never negative.
     pub(super) fn lag(&self) -> Option<i64> {
-        let storable = self.tracker.snapshot().storable().0;
+        let storable = self.tracker.storable().0;
         self.log_end.map(|end| end.saturating_sub(storable).max(0))
     }
 }

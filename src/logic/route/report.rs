@@ -45,6 +45,13 @@ pub enum Report {
         /// What the endpoint said.
         answer: Answer,
     },
+    /// The steps cannot make a request of the event: it goes to the dead letters.
+    Invalid {
+        /// Which.
+        name: EventName,
+        /// Why.
+        reason: String,
+    },
     /// The event is invalid and is skipped.
     Skipped {
         /// Which.

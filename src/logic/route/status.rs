@@ -73,7 +73,7 @@ impl Route {
                 .map(|partition| PartitionPosition {
                     topic_partition: partition.name.clone(),
                     stored: partition.stored.as_ref().map(|snapshot| snapshot.storable().0),
-                    fetched: partition.tracker.snapshot().fetched.0,
+                    fetched: partition.tracker.fetched().0,
                     unsettled: partition.tracker.pending(),
                     end: partition.log_end,
                 })
