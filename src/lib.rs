@@ -2,4 +2,6 @@
 
 pub mod clock;
 pub mod config;
+pub mod kafka;
 pub mod logic;
+pub mod tls;

@@ -1,0 +1,363 @@
+//! Consumer groups as an outsider sees them: the coordinator, who is in the group, its committed offsets, and commits
+//! without membership (which a group with live members refuses).
+//!
+//! A coordinator that moves or is still reading its log is asked again until the request's time limit is over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::messages as m;
+use kafka_protocol::protocol::StrBytes;
+
+use super::wire::{Client, Error, ErrorKind, KafkaError};
+use crate::clock;
+use crate::config::schema::HostPort;
+use crate::logic::record::TopicPartition;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// From these versions on, requests carry several groups, or leader epochs.
+const SEVERAL_KEYS: i16 = 4;
+const SEVERAL_GROUPS: i16 = 8;
+const COMMITTED_EPOCH: i16 = 6;
+
+/// A group and who is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupState {
+    /// Kafka's word: Empty, Stable, PreparingRebalance, CompletingRebalance, Assigning, Reconciling; Dead where there
+    /// is no such group.
+    pub state: String,
+    /// Its live members.
+    pub members: Vec<GroupMember>,
+}
+
+/// A live member of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMember {
+    /// The id that the coordinator gave it.
+    pub member_id: String,
+    /// What it calls itself.
+    pub client_id: String,
+    /// Where it connects from.
+    pub host: String,
+}
+
+/// A commit: the offset of the next record to read, and the leader epoch of the last one read.
+pub type Commit = (TopicPartition, i64, Option<i32>);
+
+/// What each partition came to.
+pub type PerPartition<T> = BTreeMap<TopicPartition, Result<T, Error>>;
+
+impl Client {
+    /// The broker that coordinates `group`.
+    ///
+    /// # Errors
+    /// When no broker answers, or there is no coordinator within the request limit.
+    pub async fn find_coordinator(&self, group: &str) -> Result<i32, Error> {
+        self.with_patience(async || self.find_coordinator_once(group).await).await
+    }
+
+    /// The state and the members of `group`.
+    ///
+    /// # Errors
+    /// GROUP_ID_NOT_FOUND with the broker's text, when the group is of a type that this broker does not describe: then
+    /// it is unknown whether it has members.
+    pub async fn describe_group(&self, group: &str) -> Result<GroupState, Error> {
+        self.with_patience(async || {
+            let coordinator = self.coordinator(group).await?;
+            self.forgetting(group, self.describe_group_at(coordinator, group).await)
+        })
+        .await
+    }
+
+    /// The committed offsets of `group`; none where it never committed.
+    ///
+    /// # Errors
+    /// When the request fails as a whole.
+    pub async fn committed_offsets(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<PerPartition<Option<i64>>, Error> {
+        self.with_patience(async || {
+            let coordinator = self.coordinator(group).await?;
+            self.forgetting(group, self.committed_offsets_at(coordinator, group, partitions).await)
+        })
+        .await
+    }
+
+    /// Commits `offsets` for `group` without being a member of it.
+    ///
+    /// # Errors
+    /// When the request fails as a whole. A group with live members answers UNKNOWN_MEMBER_ID for each partition.
+    pub async fn commit_offsets(&self, group: &str, offsets: &[Commit]) -> Result<PerPartition<()>, Error> {
+        self.with_patience(async || {
+            let coordinator = self.coordinator(group).await?;
+            self.forgetting(group, self.commit_offsets_at(coordinator, group, offsets).await)
+        })
+        .await
+    }
+
+    /// Repeats `attempt` while the coordinator is not ready, as long as a request may take.
+    async fn with_patience<T>(&self, attempt: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+        let began = clock::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match attempt().await {
+                Err(error) if passes(&error.kind) => error,
+                result => return result,
+            };
+            if clock::now().since(began) + pause >= self.settings().request_timeout {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn coordinator(&self, group: &str) -> Result<i32, Error> {
+        let remembered = self.known().coordinators.get(group).copied();
+        match remembered {
+            Some(coordinator) => Ok(coordinator),
+            None => self.find_coordinator_once(group).await,
+        }
+    }
+
+    /// After an error the coordinator is looked for anew.
+    fn forgetting<T>(&self, group: &str, result: Result<T, Error>) -> Result<T, Error> {
+        if result.is_err() {
+            self.known().coordinators.remove(group);
+        }
+        result
+    }
+
+    async fn find_coordinator_once(&self, group: &str) -> Result<i32, Error> {
+        let key = StrBytes::from_string(group.to_owned());
+        let (_, answer) = self
+            .ask_any(|version| {
+                let request = m::FindCoordinatorRequest::default().with_key_type(0);
+                if version >= SEVERAL_KEYS {
+                    request.with_coordinator_keys(vec![key.clone()])
+                } else {
+                    request.with_key(key.clone())
+                }
+            })
+            .await?;
+        let (code, message, id, host, port) = match answer.coordinators.into_iter().next() {
+            Some(found) => (found.error_code, found.error_message, found.node_id.0, found.host, found.port),
+            None => (answer.error_code, answer.error_message, answer.node_id.0, answer.host, answer.port),
+        };
+        let failed = |kind| Error { broker: format!("cluster {}", self.settings().name), request: "FindCoordinator", kind };
+        if let Some(kind) = ErrorKind::from_code(code, message.as_deref()) {
+            return Err(failed(kind));
+        }
+        let Ok(port) = u16::try_from(port) else {
+            return Err(failed(ErrorKind::Protocol(format!("a coordinator at port {port}"))));
+        };
+        let mut known = self.known();
+        known.brokers.insert(id, HostPort { host: host.to_string(), port });
+        known.coordinators.insert(group.to_owned(), id);
+        Ok(id)
+    }
+
+    async fn describe_group_at(&self, coordinator: i32, group: &str) -> Result<GroupState, Error> {
+        let ids = vec![m::GroupId(StrBytes::from_string(group.to_owned()))];
+        let (_, answer) = self
+            .ask(coordinator, i16::MAX, Duration::ZERO, |_| m::DescribeGroupsRequest::default().with_groups(ids.clone()))
+            .await?;
+        let failed = |kind| self.error_at(coordinator, "DescribeGroups", kind);
+        let Some(found) = answer.groups.into_iter().next() else {
+            return Err(failed(ErrorKind::Protocol("it left the group out of its answer".to_owned())));
+        };
+        match ErrorKind::from_code(found.error_code, found.error_message.as_deref()) {
+            None => {}
+            // No such group, or one of the new protocol (KIP-848), which only the new request describes.
+            Some(kind @ ErrorKind::Kafka(KafkaError::GROUP_ID_NOT_FOUND, _)) => {
+                return self.describe_new_group(coordinator, ids, failed(kind)).await;
+            }
+            Some(kind) => return Err(failed(kind)),
+        }
+        let members = found.members.iter().map(|member| GroupMember {
+            member_id: member.member_id.to_string(),
+            client_id: member.client_id.to_string(),
+            host: member.client_host.to_string(),
+        });
+        Ok(GroupState { state: found.group_state.to_string(), members: members.collect() })
+    }
+
+    async fn describe_new_group(
+        &self,
+        coordinator: i32,
+        ids: Vec<m::GroupId>,
+        not_classic: Error,
+    ) -> Result<GroupState, Error> {
+        let request = |_| m::ConsumerGroupDescribeRequest::default().with_group_ids(ids.clone());
+        let answer = match self.ask(coordinator, i16::MAX, Duration::ZERO, request).await {
+            Ok((_, answer)) => answer,
+            Err(Error { kind: ErrorKind::Unsupported(_), .. }) => return Err(not_classic),
+            Err(error) => return Err(error),
+        };
+        let failed = |kind| self.error_at(coordinator, "ConsumerGroupDescribe", kind);
+        let Some(found) = answer.groups.into_iter().next() else {
+            return Err(failed(ErrorKind::Protocol("it left the group out of its answer".to_owned())));
+        };
+        match ErrorKind::from_code(found.error_code, found.error_message.as_deref()) {
+            None => {}
+            // Share and streams groups exist, but are neither.
+            Some(ErrorKind::Kafka(KafkaError::GROUP_ID_NOT_FOUND, message))
+                if !message.as_deref().unwrap_or_default().contains("is not a") =>
+            {
+                return Ok(GroupState { state: "Dead".to_owned(), members: Vec::new() });
+            }
+            Some(kind) => return Err(failed(kind)),
+        }
+        let members = found.members.iter().map(|member| GroupMember {
+            member_id: member.member_id.to_string(),
+            client_id: member.client_id.to_string(),
+            host: member.client_host.to_string(),
+        });
+        Ok(GroupState { state: found.group_state.to_string(), members: members.collect() })
+    }
+
+    async fn committed_offsets_at(
+        &self,
+        coordinator: i32,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<PerPartition<Option<i64>>, Error> {
+        let wanted = by_topic(partitions);
+        let request = |version| offset_fetch(group, &wanted, version);
+        let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, request).await?;
+        let failed = |code| {
+            let kind = ErrorKind::from_code(code, None)?;
+            Some(self.error_at(coordinator, "OffsetFetch", kind))
+        };
+        let mut answers: BTreeMap<(String, i32), (i16, i64)> = BTreeMap::new();
+        if let Some(error) = failed(answer.error_code) {
+            return Err(error);
+        }
+        for topic in &answer.topics {
+            for it in &topic.partitions {
+                answers.insert((topic.name.to_string(), it.partition_index), (it.error_code, it.committed_offset));
+            }
+        }
+        for group in &answer.groups {
+            if let Some(error) = failed(group.error_code) {
+                return Err(error);
+            }
+            for topic in &group.topics {
+                for it in &topic.partitions {
+                    answers.insert((topic.name.to_string(), it.partition_index), (it.error_code, it.committed_offset));
+                }
+            }
+        }
+        let mut committed = BTreeMap::new();
+        for partition in partitions {
+            let answer = answers.get(&(partition.topic.to_string(), partition.partition)).copied();
+            let result = match answer.map(|(code, offset)| (failed(code), offset)) {
+                Some((None, offset)) => Ok((offset >= 0).then_some(offset)),
+                Some((Some(error), _)) if passes(&error.kind) => return Err(error),
+                Some((Some(error), _)) => Err(error),
+                None => Err(self.left_out(coordinator, "OffsetFetch")),
+            };
+            committed.insert(partition.clone(), result);
+        }
+        Ok(committed)
+    }
+
+    async fn commit_offsets_at(
+        &self,
+        coordinator: i32,
+        group: &str,
+        offsets: &[Commit],
+    ) -> Result<PerPartition<()>, Error> {
+        let request = |version| offset_commit(group, offsets, version);
+        let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, request).await?;
+        let mut codes: BTreeMap<(String, i32), i16> = BTreeMap::new();
+        for topic in &answer.topics {
+            for it in &topic.partitions {
+                codes.insert((topic.name.to_string(), it.partition_index), it.error_code);
+            }
+        }
+        let mut results = BTreeMap::new();
+        for (partition, _, _) in offsets {
+            let code = codes.get(&(partition.topic.to_string(), partition.partition)).copied();
+            let result = match code.map(|code| ErrorKind::from_code(code, None)) {
+                Some(None) => Ok(()),
+                Some(Some(kind)) if passes(&kind) => {
+                    return Err(self.error_at(coordinator, "OffsetCommit", kind));
+                }
+                Some(Some(kind)) => Err(self.error_at(coordinator, "OffsetCommit", kind)),
+                None => Err(self.left_out(coordinator, "OffsetCommit")),
+            };
+            results.insert(partition.clone(), result);
+        }
+        Ok(results)
+    }
+
+    fn left_out(&self, broker: i32, request: &'static str) -> Error {
+        let kind = ErrorKind::Protocol("it left the partition out of its answer".to_owned());
+        self.error_at(broker, request, kind)
+    }
+}
+
+/// The coordinator is moving, loading, or its broker just went down: worth asking again in a moment.
+fn passes(kind: &ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Kafka(error, _) => error.needs_coordinator(),
+        ErrorKind::Connect(_) | ErrorKind::Closed(_) | ErrorKind::NoSuchBroker(_) => true,
+        _ => false,
+    }
+}
+
+fn by_topic(partitions: &[TopicPartition]) -> BTreeMap<Arc<str>, BTreeSet<i32>> {
+    let mut topics: BTreeMap<Arc<str>, BTreeSet<i32>> = BTreeMap::new();
+    for partition in partitions {
+        topics.entry(Arc::clone(&partition.topic)).or_default().insert(partition.partition);
+    }
+    topics
+}
+
+fn offset_fetch(group: &str, wanted: &BTreeMap<Arc<str>, BTreeSet<i32>>, version: i16) -> m::OffsetFetchRequest {
+    use m::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics};
+    let group = m::GroupId(StrBytes::from_string(group.to_owned()));
+    let name = |topic: &Arc<str>| m::TopicName(StrBytes::from_string(topic.as_ref().to_owned()));
+    let numbers = |partitions: &BTreeSet<i32>| partitions.iter().copied().collect::<Vec<i32>>();
+    if version >= SEVERAL_GROUPS {
+        let topics = wanted.iter().map(|(topic, partitions)| {
+            OffsetFetchRequestTopics::default().with_name(name(topic)).with_partition_indexes(numbers(partitions))
+        });
+        let group =
+            OffsetFetchRequestGroup::default().with_group_id(group).with_topics(Some(topics.collect::<Vec<_>>()));
+        return m::OffsetFetchRequest::default().with_groups(vec![group]);
+    }
+    let topics = wanted.iter().map(|(topic, partitions)| {
+        OffsetFetchRequestTopic::default().with_name(name(topic)).with_partition_indexes(numbers(partitions))
+    });
+    m::OffsetFetchRequest::default().with_group_id(group).with_topics(Some(topics.collect()))
+}
+
+fn offset_commit(group: &str, offsets: &[Commit], version: i16) -> m::OffsetCommitRequest {
+    use m::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+    let mut topics: BTreeMap<&Arc<str>, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
+    for (key, offset, epoch) in offsets {
+        let mut partition = OffsetCommitRequestPartition::default()
+            .with_partition_index(key.partition)
+            .with_committed_offset(*offset)
+            .with_committed_metadata(Some(StrBytes::new()));
+        if version >= COMMITTED_EPOCH {
+            partition = partition.with_committed_leader_epoch(epoch.unwrap_or(-1));
+        }
+        topics.entry(&key.topic).or_default().push(partition);
+    }
+    let topic = |(name, partitions): (&Arc<str>, Vec<OffsetCommitRequestPartition>)| {
+        let name = m::TopicName(StrBytes::from_string(name.as_ref().to_owned()));
+        OffsetCommitRequestTopic::default().with_name(name).with_partitions(partitions)
+    };
+    m::OffsetCommitRequest::default()
+        .with_group_id(m::GroupId(StrBytes::from_string(group.to_owned())))
+        // No member, no generation: a commit from outside.
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(topics.into_iter().map(topic).collect())
+}

@@ -1,0 +1,182 @@
+//! ListOffsets: where partitions begin, where they end, and which offset belongs to a time.
+//!
+//! One request for each leader, all at once; what one broker does not answer leaves the others' answers standing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::{BrokerId, ListOffsetsRequest, ListOffsetsResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use tokio::task::JoinSet;
+
+use super::metadata::TopicsWanted;
+use super::wire::{Client, Error, ErrorKind, KafkaError};
+use crate::logic::moment::Timestamp;
+use crate::logic::record::TopicPartition;
+
+const NAME: &str = "ListOffsets";
+/// From this version on, requests carry the leader epoch.
+const LEADER_EPOCH: i16 = 4;
+
+/// Which offset of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetSpec {
+    /// The log start: the first that still exists.
+    Earliest,
+    /// The high watermark: one past the last that all in-sync replicas have.
+    Latest,
+    /// The first whose timestamp is this or later.
+    Time(Timestamp),
+}
+
+/// An offset as the leader gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedOffset {
+    /// None: no record is as late as the time asked for.
+    pub offset: Option<i64>,
+    /// The leader epoch of that offset; none from old brokers.
+    pub leader_epoch: Option<i32>,
+}
+
+/// What each partition came to.
+pub type ListedOffsets = BTreeMap<TopicPartition, Result<ListedOffset, Error>>;
+
+impl Client {
+    /// The offsets of `wanted`, an answer or an error for each. Where a partition stands twice, the last one counts:
+    /// a broker refuses a request that has one twice. Asks for metadata where leaders are not known.
+    pub async fn list_offsets(&self, wanted: &[(TopicPartition, OffsetSpec)]) -> ListedOffsets {
+        let wanted: BTreeMap<TopicPartition, OffsetSpec> = wanted.iter().cloned().collect();
+        let mut listed = BTreeMap::new();
+        let mut tasks = JoinSet::new();
+        for (leader, partitions) in self.by_leader(wanted, &mut listed).await {
+            let client = self.clone();
+            tasks.spawn(async move { client.list_offsets_at(leader, &partitions).await });
+        }
+        while let Some(answers) = tasks.join_next().await {
+            // A task of ours neither panics nor is cancelled while this one lives.
+            listed.extend(answers.unwrap_or_default());
+        }
+        listed
+    }
+
+    /// Sorts the partitions by leader; those without one get their error.
+    async fn by_leader(
+        &self,
+        wanted: BTreeMap<TopicPartition, OffsetSpec>,
+        listed: &mut ListedOffsets,
+    ) -> BTreeMap<i32, BTreeMap<TopicPartition, OffsetSpec>> {
+        let strangers: BTreeSet<Arc<str>> = {
+            let known = self.known();
+            let strangers = wanted.keys().filter(|partition| !known.leaders.contains_key(*partition));
+            strangers.map(|partition| Arc::clone(&partition.topic)).collect()
+        };
+        let mut failed = None;
+        if !strangers.is_empty() {
+            let topics = TopicsWanted::Named(strangers.into_iter().collect());
+            failed = self.metadata(topics).await.err();
+        }
+        let known = self.known();
+        let mut by_leader: BTreeMap<i32, BTreeMap<TopicPartition, OffsetSpec>> = BTreeMap::new();
+        for (partition, spec) in wanted {
+            match known.leaders.get(&partition) {
+                Some((leader, _)) => {
+                    by_leader.entry(*leader).or_default().insert(partition, spec);
+                }
+                None => {
+                    let error = failed.clone().unwrap_or_else(|| Error {
+                        broker: format!("cluster {}, {partition}", self.settings().name),
+                        request: NAME,
+                        kind: ErrorKind::Kafka(KafkaError::LEADER_NOT_AVAILABLE, None),
+                    });
+                    listed.insert(partition, Err(error));
+                }
+            }
+        }
+        by_leader
+    }
+
+    async fn list_offsets_at(&self, leader: i32, wanted: &BTreeMap<TopicPartition, OffsetSpec>) -> ListedOffsets {
+        let epochs: BTreeMap<TopicPartition, i32> = {
+            let known = self.known();
+            let epoch = |partition| known.leaders.get(partition).map(|(_, epoch)| *epoch);
+            wanted.keys().filter_map(|partition| Some((partition.clone(), epoch(partition)?))).collect()
+        };
+        let answer = self.ask(leader, i16::MAX, Duration::ZERO, |version| request(wanted, &epochs, version)).await;
+        let answers = match answer {
+            Ok((_, answer)) => understand(&answer),
+            Err(error) => {
+                self.forget_leaders(wanted.keys());
+                return wanted.keys().map(|partition| (partition.clone(), Err(error.clone()))).collect();
+            }
+        };
+        let left_out = ErrorKind::Protocol("it left the partition out of its answer".to_owned());
+        let result = |partition: &TopicPartition| {
+            let answer = answers.get(partition).copied().unwrap_or(Err(None));
+            answer.map_err(|error| {
+                if error.is_some_and(KafkaError::needs_metadata) {
+                    self.forget_leaders([partition]);
+                }
+                let kind = error.map_or_else(|| left_out.clone(), |error| ErrorKind::Kafka(error, None));
+                self.error_at(leader, NAME, kind)
+            })
+        };
+        wanted.keys().map(|partition| (partition.clone(), result(partition))).collect()
+    }
+
+    /// The next call asks for metadata first.
+    fn forget_leaders<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
+        let mut known = self.known();
+        for partition in partitions {
+            known.leaders.remove(partition);
+        }
+    }
+}
+
+fn request(
+    wanted: &BTreeMap<TopicPartition, OffsetSpec>,
+    epochs: &BTreeMap<TopicPartition, i32>,
+    version: i16,
+) -> ListOffsetsRequest {
+    let mut topics: BTreeMap<&Arc<str>, Vec<ListOffsetsPartition>> = BTreeMap::new();
+    for (key, spec) in wanted {
+        let timestamp = match spec {
+            OffsetSpec::Latest => -1,
+            OffsetSpec::Earliest => -2,
+            // Negative times have other meanings (KIP-734), and no record is older.
+            OffsetSpec::Time(time) => time.0.max(0),
+        };
+        let mut partition =
+            ListOffsetsPartition::default().with_partition_index(key.partition).with_timestamp(timestamp);
+        if version >= LEADER_EPOCH {
+            partition = partition.with_current_leader_epoch(epochs.get(key).copied().unwrap_or(-1));
+        }
+        topics.entry(&key.topic).or_default().push(partition);
+    }
+    let topic = |(name, partitions): (&Arc<str>, Vec<ListOffsetsPartition>)| {
+        let name = TopicName(StrBytes::from_string(name.as_ref().to_owned()));
+        ListOffsetsTopic::default().with_name(name).with_partitions(partitions)
+    };
+    ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(topics.into_iter().map(topic).collect())
+}
+
+type Answers = BTreeMap<TopicPartition, Result<ListedOffset, Option<KafkaError>>>;
+
+fn understand(answer: &ListOffsetsResponse) -> Answers {
+    let mut answers = BTreeMap::new();
+    for topic in &answer.topics {
+        let name: Arc<str> = Arc::from(topic.name.as_str());
+        for partition in &topic.partitions {
+            let key = TopicPartition { topic: Arc::clone(&name), partition: partition.partition_index };
+            let not_negative = |epoch: i32| (epoch >= 0).then_some(epoch);
+            let listed = ListedOffset {
+                offset: (partition.offset >= 0).then_some(partition.offset),
+                leader_epoch: not_negative(partition.leader_epoch),
+            };
+            let result = KafkaError::from_code(partition.error_code).map_or(Ok(listed), |error| Err(Some(error)));
+            answers.insert(key, result);
+        }
+    }
+    answers
+}

@@ -1,0 +1,65 @@
+//! The requests that we send: their names, the versions of them that we speak, and the check and the size that their
+//! answers have to pass.
+//!
+//! A request that is not listed here cannot be sent, so no answer is decoded without a check.
+
+use kafka_protocol::messages as m;
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message};
+
+use super::shape::MessageShape;
+use super::shapes;
+
+/// A request and its answer.
+pub(crate) trait Api: Encodable + HeaderVersion + Message + Send {
+    /// What a broker answers with.
+    type Answer: Decodable + HeaderVersion + Message + Send;
+    /// The protocol's number for it.
+    const KEY: i16;
+    /// Kafka's name for it, for error texts.
+    const NAME: &'static str;
+    /// The versions that we fill in and understand, first and last.
+    const VERSIONS: (i16, i16);
+    /// The structure of the answer.
+    const SHAPE: &'static MessageShape;
+    /// The largest answer in bytes that is taken in.
+    const MAX_ANSWER: usize;
+}
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// Before a broker has proved to be one, it gets little room.
+const BEFORE_LOGIN: usize = 256 * KIB;
+/// Metadata of some 300,000 partitions; every other answer is smaller.
+const ORDINARY: usize = 32 * MIB;
+/// A broker sends a first batch whole, however large it is, and `message.max.bytes` can be raised that far.
+const RECORDS: usize = 128 * MIB;
+
+macro_rules! apis {
+    ($($request:ident -> $answer:ident, $key:literal, $name:literal, $versions:expr, $shape:ident, $max:expr;)*) => {$(
+        impl Api for m::$request {
+            type Answer = m::$answer;
+            const KEY: i16 = $key;
+            const NAME: &'static str = $name;
+            const VERSIONS: (i16, i16) = $versions;
+            const SHAPE: &'static MessageShape = &shapes::$shape;
+            const MAX_ANSWER: usize = $max;
+        }
+    )*};
+}
+
+// Metadata from 4 on: before that, asking for a topic created it. SaslHandshake 1: version 0 is followed by bare tokens
+// without a frame header. FindCoordinator from 1 on: version 0 has no key type.
+apis! {
+    ApiVersionsRequest -> ApiVersionsResponse, 18, "ApiVersions", (0, 3), API_VERSIONS, BEFORE_LOGIN;
+    SaslHandshakeRequest -> SaslHandshakeResponse, 17, "SaslHandshake", (1, 1), SASL_HANDSHAKE, BEFORE_LOGIN;
+    SaslAuthenticateRequest -> SaslAuthenticateResponse, 36, "SaslAuthenticate", (0, 2), SASL_AUTHENTICATE, BEFORE_LOGIN;
+    MetadataRequest -> MetadataResponse, 3, "Metadata", (4, 13), METADATA, ORDINARY;
+    ListOffsetsRequest -> ListOffsetsResponse, 2, "ListOffsets", (1, 10), LIST_OFFSETS, ORDINARY;
+    FetchRequest -> FetchResponse, 1, "Fetch", (4, 17), FETCH, RECORDS;
+    FindCoordinatorRequest -> FindCoordinatorResponse, 10, "FindCoordinator", (1, 6), FIND_COORDINATOR, ORDINARY;
+    DescribeGroupsRequest -> DescribeGroupsResponse, 15, "DescribeGroups", (0, 6), DESCRIBE_GROUPS, ORDINARY;
+    ConsumerGroupDescribeRequest -> ConsumerGroupDescribeResponse, 69, "ConsumerGroupDescribe", (0, 1), CONSUMER_GROUP_DESCRIBE, ORDINARY;
+    OffsetFetchRequest -> OffsetFetchResponse, 9, "OffsetFetch", (1, 9), OFFSET_FETCH, ORDINARY;
+    OffsetCommitRequest -> OffsetCommitResponse, 8, "OffsetCommit", (2, 9), OFFSET_COMMIT, ORDINARY;
+}
