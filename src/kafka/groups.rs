@@ -13,6 +13,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::wire::{Client, Error, ErrorKind, KafkaError};
 use crate::clock;
 use crate::config::schema::HostPort;
+use crate::logic::moment::Moment;
 use crate::logic::record::TopicPartition;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -55,7 +56,13 @@ impl Client {
     /// # Errors
     /// When no broker answers, or there is no coordinator within the request limit.
     pub async fn find_coordinator(&self, group: &str) -> Result<i32, Error> {
-        self.with_patience(async || self.find_coordinator_once(group).await).await
+        let mut patience = self.patience();
+        loop {
+            match self.find_coordinator_once(group).await {
+                Err(error) => patience.again_after(error).await?,
+                found => return found,
+            }
+        }
     }
 
     /// The state and the members of `group`.
@@ -64,11 +71,13 @@ impl Client {
     /// GROUP_ID_NOT_FOUND with the broker's text, when the group is of a type that this broker does not describe: then
     /// it is unknown whether it has members.
     pub async fn describe_group(&self, group: &str) -> Result<GroupState, Error> {
-        self.with_patience(async || {
-            let coordinator = self.coordinator(group).await?;
-            self.forgetting(group, self.describe_group_at(coordinator, group).await)
-        })
-        .await
+        let mut patience = self.patience();
+        loop {
+            match self.describe_group_once(group).await {
+                Err(error) => patience.again_after(self.forgetting(group, error)).await?,
+                answer => return answer,
+            }
+        }
     }
 
     /// The committed offsets of `group`; none where it never committed.
@@ -80,11 +89,13 @@ impl Client {
         group: &str,
         partitions: &[TopicPartition],
     ) -> Result<PerPartition<Option<i64>>, Error> {
-        self.with_patience(async || {
-            let coordinator = self.coordinator(group).await?;
-            self.forgetting(group, self.committed_offsets_at(coordinator, group, partitions).await)
-        })
-        .await
+        let mut patience = self.patience();
+        loop {
+            match self.committed_offsets_once(group, partitions).await {
+                Err(error) => patience.again_after(self.forgetting(group, error)).await?,
+                answer => return answer,
+            }
+        }
     }
 
     /// Commits `offsets` for `group` without being a member of it.
@@ -92,28 +103,17 @@ impl Client {
     /// # Errors
     /// When the request fails as a whole. A group with live members answers UNKNOWN_MEMBER_ID for each partition.
     pub async fn commit_offsets(&self, group: &str, offsets: &[Commit]) -> Result<PerPartition<()>, Error> {
-        self.with_patience(async || {
-            let coordinator = self.coordinator(group).await?;
-            self.forgetting(group, self.commit_offsets_at(coordinator, group, offsets).await)
-        })
-        .await
+        let mut patience = self.patience();
+        loop {
+            match self.commit_offsets_once(group, offsets).await {
+                Err(error) => patience.again_after(self.forgetting(group, error)).await?,
+                answer => return answer,
+            }
+        }
     }
 
-    /// Repeats `attempt` while the coordinator is not ready, as long as a request may take.
-    async fn with_patience<T>(&self, attempt: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
-        let began = clock::now();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let error = match attempt().await {
-                Err(error) if passes(&error.kind) => error,
-                result => return result,
-            };
-            if clock::now().since(began) + pause >= self.settings().request_timeout {
-                return Err(error);
-            }
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
-        }
+    fn patience(&self) -> Patience {
+        Patience { began: clock::now(), limit: self.settings().request_timeout, pause: FIRST_PAUSE }
     }
 
     async fn coordinator(&self, group: &str) -> Result<i32, Error> {
@@ -125,11 +125,9 @@ impl Client {
     }
 
     /// After an error the coordinator is looked for anew.
-    fn forgetting<T>(&self, group: &str, result: Result<T, Error>) -> Result<T, Error> {
-        if result.is_err() {
-            self.known().coordinators.remove(group);
-        }
-        result
+    fn forgetting(&self, group: &str, error: Error) -> Error {
+        self.known().coordinators.remove(group);
+        error
     }
 
     async fn find_coordinator_once(&self, group: &str) -> Result<i32, Error> {
@@ -161,7 +159,8 @@ impl Client {
         Ok(id)
     }
 
-    async fn describe_group_at(&self, coordinator: i32, group: &str) -> Result<GroupState, Error> {
+    async fn describe_group_once(&self, group: &str) -> Result<GroupState, Error> {
+        let coordinator = self.coordinator(group).await?;
         let ids = vec![m::GroupId(StrBytes::from_string(group.to_owned()))];
         let (_, answer) = self
             .ask(coordinator, i16::MAX, Duration::ZERO, |_| m::DescribeGroupsRequest::default().with_groups(ids.clone()))
@@ -220,12 +219,12 @@ impl Client {
         Ok(GroupState { state: found.group_state.to_string(), members: members.collect() })
     }
 
-    async fn committed_offsets_at(
+    async fn committed_offsets_once(
         &self,
-        coordinator: i32,
         group: &str,
         partitions: &[TopicPartition],
     ) -> Result<PerPartition<Option<i64>>, Error> {
+        let coordinator = self.coordinator(group).await?;
         let wanted = by_topic(partitions);
         let request = |version| offset_fetch(group, &wanted, version);
         let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, request).await?;
@@ -266,12 +265,8 @@ impl Client {
         Ok(committed)
     }
 
-    async fn commit_offsets_at(
-        &self,
-        coordinator: i32,
-        group: &str,
-        offsets: &[Commit],
-    ) -> Result<PerPartition<()>, Error> {
+    async fn commit_offsets_once(&self, group: &str, offsets: &[Commit]) -> Result<PerPartition<()>, Error> {
+        let coordinator = self.coordinator(group).await?;
         let request = |version| offset_commit(group, offsets, version);
         let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, request).await?;
         let mut codes: BTreeMap<(String, i32), i16> = BTreeMap::new();
@@ -299,6 +294,25 @@ impl Client {
     fn left_out(&self, broker: i32, request: &'static str) -> Error {
         let kind = ErrorKind::Protocol("it left the partition out of its answer".to_owned());
         self.error_at(broker, request, kind)
+    }
+}
+
+/// How long a coordinator that is not ready is asked again: as long as one request may take.
+struct Patience {
+    began: Moment,
+    limit: Duration,
+    pause: Duration,
+}
+
+impl Patience {
+    /// Waits a little where `error` may pass, and gives it back where it will not, or the time is over.
+    async fn again_after(&mut self, error: Error) -> Result<(), Error> {
+        if !passes(&error.kind) || clock::now().since(self.began) + self.pause >= self.limit {
+            return Err(error);
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
+        Ok(())
     }
 }
 
