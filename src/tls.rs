@@ -52,7 +52,10 @@ impl fmt::Display for TlsError {
             Self::Unusable { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::HalfOfAPair => f.write_str("tls: cert_file and key_file belong together; give both or none"),
             Self::BadName(name) => {
-                write!(f, "tls: {name:?} is neither a DNS name nor an address; set tls.server_name to the certificate's")
+                write!(
+                    f,
+                    "tls: {name:?} is neither a DNS name nor an address; set tls.server_name to the certificate's"
+                )
             }
             Self::Refused(reason) => write!(f, "tls: {reason}"),
         }
@@ -193,8 +196,7 @@ fn trusted_roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path)
-        .map_err(|error| TlsError::Unreadable { path: path.to_owned(), reason: error.to_string() })
+    std::fs::read(path).map_err(|error| TlsError::Unreadable { path: path.to_owned(), reason: error.to_string() })
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

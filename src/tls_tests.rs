@@ -69,9 +69,8 @@ async fn handshake(settings: &TlsSettings, identity: &Identity, clients: Option<
             builder.with_client_cert_verifier(verifier.expect("a verifier"))
         }
     };
-    let server = builder
-        .with_single_cert(vec![identity.certificate.clone()], identity.key_der())
-        .expect("certificate and key");
+    let server =
+        builder.with_single_cert(vec![identity.certificate.clone()], identity.key_der()).expect("certificate and key");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
     tokio::spawn(async move {

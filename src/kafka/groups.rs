@@ -146,7 +146,8 @@ impl Client {
             Some(found) => (found.error_code, found.error_message, found.node_id.0, found.host, found.port),
             None => (answer.error_code, answer.error_message, answer.node_id.0, answer.host, answer.port),
         };
-        let failed = |kind| Error { broker: format!("cluster {}", self.settings().name), request: "FindCoordinator", kind };
+        let failed =
+            |kind| Error { broker: format!("cluster {}", self.settings().name), request: "FindCoordinator", kind };
         if let Some(kind) = ErrorKind::from_code(code, message.as_deref()) {
             return Err(failed(kind));
         }
@@ -163,7 +164,9 @@ impl Client {
         let coordinator = self.coordinator(group).await?;
         let ids = vec![m::GroupId(StrBytes::from_string(group.to_owned()))];
         let (_, answer) = self
-            .ask(coordinator, i16::MAX, Duration::ZERO, |_| m::DescribeGroupsRequest::default().with_groups(ids.clone()))
+            .ask(coordinator, i16::MAX, Duration::ZERO, |_| {
+                m::DescribeGroupsRequest::default().with_groups(ids.clone())
+            })
             .await?;
         let failed = |kind| self.error_at(coordinator, "DescribeGroups", kind);
         let Some(found) = answer.groups.into_iter().next() else {

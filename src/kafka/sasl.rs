@@ -27,10 +27,7 @@ const ILLEGAL_STATE: i16 = 34;
 ///
 /// # Errors
 /// Authentication when the broker refuses, with its words, or cannot prove that it knows the password.
-pub(super) async fn log_in(
-    connection: &Connection,
-    settings: &SaslSettings,
-) -> Result<Option<Duration>, ErrorKind> {
+pub(super) async fn log_in(connection: &Connection, settings: &SaslSettings) -> Result<Option<Duration>, ErrorKind> {
     shake_hands(connection, settings.mechanism).await?;
     let version = connection.versions.best::<SaslAuthenticateRequest>(i16::MAX)?;
     let mut session = session(settings)?;

@@ -18,7 +18,7 @@ pub(crate) trait Api: Encodable + HeaderVersion + Message + Send {
     /// Kafka's name for it, for error texts.
     const NAME: &'static str;
     /// The versions that we fill in and understand, first and last.
-    const VERSIONS: (i16, i16);
+    const SPOKEN: (i16, i16);
     /// The structure of the answer.
     const SHAPE: &'static MessageShape;
     /// The largest answer in bytes that is taken in.
@@ -41,7 +41,7 @@ macro_rules! apis {
             type Answer = m::$answer;
             const KEY: i16 = $key;
             const NAME: &'static str = $name;
-            const VERSIONS: (i16, i16) = $versions;
+            const SPOKEN: (i16, i16) = $versions;
             const SHAPE: &'static MessageShape = &shapes::$shape;
             const MAX_ANSWER: usize = $max;
         }

@@ -181,8 +181,8 @@ impl Client {
         let settings = &self.shared.settings;
         let tls = match (&self.shared.tls, &settings.tls) {
             (Some(config), Some(table)) => {
-                let name = tls::server_name(table, &address.host)
-                    .map_err(|error| ErrorKind::Security(error.to_string()))?;
+                let name =
+                    tls::server_name(table, &address.host).map_err(|error| ErrorKind::Security(error.to_string()))?;
                 Some((Arc::clone(config), name))
             }
             _ => None,

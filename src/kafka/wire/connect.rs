@@ -61,7 +61,8 @@ async fn open_unlimited(target: &Target) -> Result<Connection, ErrorKind> {
         }
     };
     let mut connection = Connection::start(socket, target.client_id.clone(), target.limit);
-    connection.versions = api_versions(&connection).await.map_err(|error| first_contact(error, target.tls.is_some()))?;
+    connection.versions =
+        api_versions(&connection).await.map_err(|error| first_contact(error, target.tls.is_some()))?;
     if let Some(settings) = &target.sasl
         && let Some(lifetime) = sasl::log_in(&connection, settings).await?
     {
@@ -124,7 +125,7 @@ fn first_contact(error: ErrorKind, tls: bool) -> ErrorKind {
 /// Asks for the versions. An old broker answers a version that it does not know with error 35 in the format of
 /// version 0 (KIP-511), which is readable by everyone.
 async fn api_versions(connection: &Connection) -> Result<BrokerVersions, ErrorKind> {
-    let (_, highest) = <ApiVersionsRequest as Api>::VERSIONS;
+    let (_, highest) = ApiVersionsRequest::SPOKEN;
     let request = ApiVersionsRequest::default()
         .with_client_software_name(StrBytes::from_static_str("barnabas"))
         .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
@@ -139,7 +140,9 @@ async fn api_versions(connection: &Connection) -> Result<BrokerVersions, ErrorKi
     };
     match ErrorKind::from_code(answer.error_code, None) {
         Some(error) => Err(error),
-        None if answer.api_keys.is_empty() => Err(ErrorKind::Protocol("it claims to know no request at all".to_owned())),
+        None if answer.api_keys.is_empty() => {
+            Err(ErrorKind::Protocol("it claims to know no request at all".to_owned()))
+        }
         None => Ok(ranges(&answer)),
     }
 }

@@ -62,8 +62,8 @@ async fn serve(mut stream: TcpStream, deed: impl Fn(Asked) -> Deed, connection: 
         stream.read_exact(&mut frame).await?;
         let mut frame = Bytes::from(frame);
         let (key, version) = (frame.slice(0..2).get_i16(), frame.slice(2..4).get_i16());
-        let flexible = kafka_protocol::messages::ApiKey::try_from(key)
-            .map_or(1, |key| key.request_header_version(version));
+        let flexible =
+            kafka_protocol::messages::ApiKey::try_from(key).map_or(1, |key| key.request_header_version(version));
         let header = RequestHeader::decode(&mut frame, flexible).expect("a header");
         let correlation_id = header.correlation_id;
         match deed(Asked { key, version, correlation_id, body: frame, connection }) {
@@ -97,9 +97,9 @@ pub(crate) fn encoded(message: &impl Encodable, version: i16) -> Vec<u8> {
 
 /// A proper answer to ApiVersions: the peer speaks `ranges`.
 pub(crate) fn api_versions(asked: &Asked, ranges: &[(i16, i16, i16)]) -> Deed {
-    let keys = ranges.iter().map(|&(key, min, max)| {
-        ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max)
-    });
+    let keys = ranges
+        .iter()
+        .map(|&(key, min, max)| ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max));
     Deed::Answer(encoded(&ApiVersionsResponse::default().with_api_keys(keys.collect()), asked.version))
 }
 

@@ -123,7 +123,9 @@ fn frame_length(prefix: [u8; 4], max: usize) -> Result<usize, ErrorKind> {
             "this port speaks TLS: set `tls` in the cluster's configuration, or use the plaintext port".to_owned(),
         )),
         _ if &prefix == b"HTTP" => Err(ErrorKind::Protocol("it answers in HTTP; is the port right?".to_owned())),
-        _ => Err(ErrorKind::Protocol(format!("it announces an answer of {announced} bytes; at most {max} are expected"))),
+        _ => {
+            Err(ErrorKind::Protocol(format!("it announces an answer of {announced} bytes; at most {max} are expected")))
+        }
     }
 }
 

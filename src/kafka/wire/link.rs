@@ -132,10 +132,12 @@ impl Link {
     /// A port with SASL answers ApiVersions to everyone and hangs up on the next request.
     fn perhaps_wants_login(&self, error: ErrorKind, lease: &Lease) -> ErrorKind {
         match error {
-            ErrorKind::Closed(reason) if !lease.used_before && self.target.sasl.is_none() => ErrorKind::Closed(format!(
-                "{reason}, right after it was opened: if this port wants a login, set `sasl` in the cluster's \
+            ErrorKind::Closed(reason) if !lease.used_before && self.target.sasl.is_none() => {
+                ErrorKind::Closed(format!(
+                    "{reason}, right after it was opened: if this port wants a login, set `sasl` in the cluster's \
                  configuration"
-            )),
+                ))
+            }
             other => other,
         }
     }

@@ -5,6 +5,8 @@
 
 mod api;
 mod client;
+#[cfg(test)]
+mod client_tests;
 mod connect;
 mod connection;
 mod error;
@@ -13,6 +15,8 @@ pub(crate) mod fake_peer;
 mod frame;
 mod link;
 mod shape;
+#[cfg(test)]
+mod shape_tests;
 mod shapes;
 mod versions;
 

@@ -19,9 +19,9 @@ pub(crate) static API_VERSIONS: MessageShape = MessageShape {
     flexible: 3,
     body: Structure {
         fields: &[
-            always(INT16),                                                                      // error
+            always(INT16),                                                               // error
             always(Structs(&structure(&[always(INT16), always(INT16), always(INT16)]))), // key, min, max
-            since(1, INT32),                                                                    // throttle time
+            since(1, INT32),                                                             // throttle time
         ],
         tagged: &[
             (0, since(3, Structs(&FEATURE))),
@@ -89,25 +89,21 @@ pub(crate) static FETCH: MessageShape = MessageShape {
             always(INT32),   // throttle time
             since(7, INT16), // error
             since(7, INT32), // session
-            always(Structs(&structure(&[
-                between(0, 12, Text),
-                since(13, UUID),
-                always(Structs(&FETCHED_PARTITION)),
-            ]))),
+            always(Structs(&structure(&[between(0, 12, Text), since(13, UUID), always(Structs(&FETCHED_PARTITION))]))),
         ],
         tagged: &[(0, since(16, Structs(&structure(&[always(INT32), always(Text), always(INT32), always(Text)]))))],
     },
 };
 static FETCHED_PARTITION: Structure = Structure {
     fields: &[
-        always(INT32),                                                       // partition
-        always(INT16),                                                       // error
-        always(INT64),                                                       // high watermark
-        always(INT64),                                                       // last stable offset
-        since(5, INT64),                                                     // log start
+        always(INT32),                                                // partition
+        always(INT16),                                                // error
+        always(INT64),                                                // high watermark
+        always(INT64),                                                // last stable offset
+        since(5, INT64),                                              // log start
         always(Structs(&structure(&[always(INT64), always(INT64)]))), // aborted transactions
-        since(11, INT32),                                                    // preferred read replica
-        always(Bytes),                                                       // records
+        since(11, INT32),                                             // preferred read replica
+        always(Bytes),                                                // records
     ],
     tagged: &[
         (0, since(12, Struct(&structure(&[always(INT32), always(INT64)])))), // diverging epoch
@@ -184,17 +180,17 @@ pub(crate) static CONSUMER_GROUP_DESCRIBE: MessageShape = MessageShape {
     ]),
 };
 static CONSUMER_GROUP_MEMBER: Structure = structure(&[
-    always(Text),               // member id
-    always(Text),               // instance id
-    always(Text),               // rack
-    always(INT32),              // epoch
-    always(Text),               // client id
-    always(Text),               // host
-    always(Array(&Text)),       // topics
-    always(Text),               // regular expression
+    always(Text),                // member id
+    always(Text),                // instance id
+    always(Text),                // rack
+    always(INT32),               // epoch
+    always(Text),                // client id
+    always(Text),                // host
+    always(Array(&Text)),        // topics
+    always(Text),                // regular expression
     always(Struct(&ASSIGNMENT)), // assignment
     always(Struct(&ASSIGNMENT)), // target assignment
-    since(1, INT8),             // type
+    since(1, INT8),              // type
 ]);
 static ASSIGNMENT: Structure =
     structure(&[always(Structs(&structure(&[always(UUID), always(Text), always(Array(&INT32))])))]);

@@ -21,8 +21,8 @@ impl BrokerVersions {
         };
         // kafka-protocol announces ranges for requests as a whole that some of its messages do not decode.
         let (request, answer) = (<R as Message>::VERSIONS, <R::Answer as Message>::VERSIONS);
-        let ours_first = <R as Api>::VERSIONS.0.max(request.min).max(answer.min);
-        let ours_last = <R as Api>::VERSIONS.1.min(request.max).min(answer.max).min(limit);
+        let ours_first = R::SPOKEN.0.max(request.min).max(answer.min);
+        let ours_last = R::SPOKEN.1.min(request.max).min(answer.max).min(limit);
         let best = last.min(ours_last);
         if best >= first.max(ours_first) {
             return Ok(best);
