@@ -60,7 +60,7 @@ pub struct FetchResponse {
 pub struct FetchedPartition {
     /// Which.
     pub topic_partition: TopicPartition,
-    /// Why there is nothing; with OFFSET_OUT_OF_RANGE the offsets below are filled in.
+    /// Why there is nothing. With OFFSET_OUT_OF_RANGE some brokers fill in the offsets below; 4.x leave them at −1.
     pub error: Option<KafkaError>,
     /// One past the last record that all in-sync replicas have; −1 where unknown.
     pub high_watermark: i64,

@@ -11,7 +11,7 @@ use kafka_protocol::messages::{BrokerId, ListOffsetsRequest, ListOffsetsResponse
 use kafka_protocol::protocol::StrBytes;
 use tokio::task::JoinSet;
 
-use super::metadata::TopicsWanted;
+use super::metadata::{ClusterMetadata, TopicsWanted};
 use super::wire::{Client, Error, ErrorKind, KafkaError};
 use crate::logic::moment::Timestamp;
 use crate::logic::record::TopicPartition;
@@ -72,10 +72,10 @@ impl Client {
             let strangers = wanted.keys().filter(|partition| !known.leaders.contains_key(*partition));
             strangers.map(|partition| Arc::clone(&partition.topic)).collect()
         };
-        let mut failed = None;
+        let mut asked = None;
         if !strangers.is_empty() {
             let topics = TopicsWanted::Named(strangers.into_iter().collect());
-            failed = self.metadata(topics).await.err();
+            asked = Some(self.metadata(topics).await);
         }
         let known = self.known();
         let mut by_leader: BTreeMap<i32, BTreeMap<TopicPartition, OffsetSpec>> = BTreeMap::new();
@@ -85,16 +85,21 @@ impl Client {
                     by_leader.entry(*leader).or_default().insert(partition, spec);
                 }
                 None => {
-                    let error = failed.clone().unwrap_or_else(|| Error {
-                        broker: format!("cluster {}, {partition}", self.settings().name),
-                        request: NAME,
-                        kind: ErrorKind::Kafka(KafkaError::LEADER_NOT_AVAILABLE, None),
-                    });
+                    let error = match &asked {
+                        Some(Err(error)) => error.clone(),
+                        Some(Ok(metadata)) => self.no_leader(&partition, why_no_leader(metadata, &partition)),
+                        None => self.no_leader(&partition, KafkaError::LEADER_NOT_AVAILABLE),
+                    };
                     listed.insert(partition, Err(error));
                 }
             }
         }
         by_leader
+    }
+
+    fn no_leader(&self, partition: &TopicPartition, error: KafkaError) -> Error {
+        let broker = format!("cluster {}, {partition}", self.settings().name);
+        Error { broker, request: NAME, kind: ErrorKind::Kafka(error, None) }
     }
 
     async fn list_offsets_at(&self, leader: i32, wanted: &BTreeMap<TopicPartition, OffsetSpec>) -> ListedOffsets {
@@ -131,6 +136,16 @@ impl Client {
         for partition in partitions {
             known.leaders.remove(partition);
         }
+    }
+}
+
+/// What metadata says about a partition that nobody leads.
+fn why_no_leader(metadata: &ClusterMetadata, partition: &TopicPartition) -> KafkaError {
+    let Some(topic) = metadata.topics.get(&partition.topic) else { return KafkaError::UNKNOWN_TOPIC_OR_PARTITION };
+    match (topic.error, topic.partitions.get(&partition.partition)) {
+        (Some(error), _) => error,
+        (None, Some(known)) => known.error.unwrap_or(KafkaError::LEADER_NOT_AVAILABLE),
+        (None, None) => KafkaError::UNKNOWN_TOPIC_OR_PARTITION,
     }
 }
 

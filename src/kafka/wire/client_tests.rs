@@ -93,7 +93,7 @@ async fn a_peer_that_never_answers_costs_the_limit_and_no_more() {
     let announced = after_api_versions(|_| Deed::Raw(10_000_000_i32.to_be_bytes().to_vec())).await;
     assert_eq!(announced, Err(ErrorKind::Timeout(LIMIT)), "10 MB announced and nothing sent");
     let drip = after_api_versions(|asked| {
-        Deed::Drip(framed(asked.correlation_id, &[], &metadata(asked.version, None)), Duration::from_millis(100))
+        Deed::Drip(framed(asked.correlation_id, &[], &metadata(asked.version, None)), 1, Duration::from_millis(100))
     });
     assert_eq!(drip.await, Err(ErrorKind::Timeout(LIMIT)), "ten bytes a second");
     let mute = client(&[&peer(|_| Deed::Silence).await]);
@@ -102,15 +102,18 @@ async fn a_peer_that_never_answers_costs_the_limit_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_slow_line_gets_the_time_that_it_needs() {
-    let large = |asked: &Asked| {
-        let mut answer = MetadataResponse::default();
-        answer.cluster_id = Some(StrBytes::from_string("x".repeat(30_000)));
-        framed(asked.correlation_id, &[], &encoded(&answer, asked.version))
-    };
-    // 30 KB in pieces of one byte, and quickly: takes no longer than the limit, but many reads.
-    let quick = after_api_versions(move |asked| Deed::Raw(large(&asked))).await;
-    assert_eq!(quick, Ok(()));
+async fn a_large_answer_over_a_slow_line_gets_the_time_that_it_needs() {
+    let began = clock::now();
+    let slow = after_api_versions(|asked| {
+        let brokers = (0..6_000).map(|id| {
+            MetadataResponseBroker::default().with_node_id(BrokerId(id)).with_host(StrBytes::from_static_str("kafka"))
+        });
+        let answer = MetadataResponse::default().with_brokers(brokers.collect());
+        let frame = framed(asked.correlation_id, &[], &encoded(&answer, asked.version));
+        Deed::Drip(frame, 20_000, LIMIT / 4)
+    });
+    assert_eq!(slow.await, Ok(()));
+    assert!(clock::now().since(began) > LIMIT, "longer than a small answer may take");
 }
 
 #[tokio::test]

@@ -113,9 +113,9 @@ impl Connection {
         let waiting =
             Waiting { correlation_id, max_answer: R::MAX_ANSWER, limit: self.limit.saturating_add(patience), answer };
         if self.jobs.send(Job { frame, waiting }).await.is_err() {
-            return Err(self.reason());
+            return Err(self.reason().await);
         }
-        let mut frame = answered.await.map_err(|_| self.reason())?;
+        let Ok(mut frame) = answered.await else { return Err(self.reason().await) };
         frame.advance(4.min(frame.len()));
         if R::Answer::header_version(version) >= 1 {
             let rest = after_header_tags(&frame).map_err(|error| malformed::<R>(version, &error))?.len();
@@ -124,7 +124,9 @@ impl Connection {
         Ok(frame)
     }
 
-    fn reason(&self) -> ErrorKind {
+    /// Why the connection ended; the task stores that before it lets go of the queue.
+    async fn reason(&self) -> ErrorKind {
+        self.jobs.closed().await;
         self.end.get().cloned().unwrap_or_else(|| ErrorKind::Closed("it was closed by us".to_owned()))
     }
 }
@@ -147,7 +149,6 @@ async fn run<S: Socket>(
     end: Arc<OnceLock<ErrorKind>>,
 ) {
     let (written, unanswered) = mpsc::channel(QUEUE);
-    // The reason is stored before the channels are dropped, since that is what wakes those who wait.
     if let Err(reason) = tokio::try_join!(write(&mut queue, writing, written), read(inbox, unanswered)) {
         tracing::debug!(%reason, "connection ended");
         let _first_reason = end.set(reason);

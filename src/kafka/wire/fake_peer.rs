@@ -33,8 +33,8 @@ pub(crate) enum Deed {
     FlexibleAnswer(Vec<u8>),
     /// Sends these bytes, whatever they are.
     Raw(Vec<u8>),
-    /// Sends these bytes one at a time.
-    Drip(Vec<u8>, Duration),
+    /// Sends these bytes in pieces of this size, with a pause after each.
+    Drip(Vec<u8>, usize, Duration),
     /// Nothing.
     Silence,
     /// Hangs up.
@@ -70,9 +70,9 @@ async fn serve(mut stream: TcpStream, deed: impl Fn(Asked) -> Deed, connection: 
             Deed::Answer(body) => stream.write_all(&framed(correlation_id, &[], &body)).await?,
             Deed::FlexibleAnswer(body) => stream.write_all(&framed(correlation_id, &[0], &body)).await?,
             Deed::Raw(bytes) => stream.write_all(&bytes).await?,
-            Deed::Drip(bytes, pause) => {
-                for byte in bytes {
-                    stream.write_all(&[byte]).await?;
+            Deed::Drip(bytes, size, pause) => {
+                for piece in bytes.chunks(size) {
+                    stream.write_all(piece).await?;
                     tokio::time::sleep(pause).await;
                 }
             }

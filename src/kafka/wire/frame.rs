@@ -19,10 +19,8 @@ use crate::tls;
 
 /// A slow line may take longer than the request's limit over a large answer, but not slower than this.
 const LEAST_BYTES_PER_SECOND: u64 = 32 * 1024;
-/// Read at once where the length is not known yet.
-const FIRST_READ: usize = 4 * 1024;
-/// Read at once at most, beyond what arrived already.
-const MOST_READ: usize = 256 * 1024;
+/// Room for most answers.
+const FIRST_ROOM: usize = 4 * 1024;
 
 /// `request` with its header and length, ready to be written.
 pub(super) fn encode<R: Api>(
@@ -63,7 +61,7 @@ impl<S: AsyncRead + Unpin> Inbox<S> {
     /// Waits until the peer closes or sends something unasked; either ends an idle connection.
     pub(super) async fn ended(&mut self) -> ErrorKind {
         if self.buffer.is_empty() {
-            match self.read(FIRST_READ).await {
+            match self.read(FIRST_ROOM).await {
                 Ok(()) => {}
                 Err(error) => return error,
             }
@@ -88,22 +86,34 @@ impl<S: AsyncRead + Unpin> Inbox<S> {
                 wanted = checked;
             }
             if length.is_some() && self.buffer.len() >= wanted {
-                return Ok(self.buffer.split_to(wanted).freeze());
+                return Ok(self.take(wanted));
             }
             let arrived = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
             let allowed = limit.saturating_add(Duration::from_secs(arrived / LEAST_BYTES_PER_SECOND));
-            let missing = wanted.saturating_sub(self.buffer.len());
-            let ahead = missing.min(self.buffer.len().max(FIRST_READ)).min(MOST_READ);
-            match tokio::time::timeout_at(clock::instant(began + allowed), self.read(ahead)).await {
+            match tokio::time::timeout_at(clock::instant(began + allowed), self.read(wanted)).await {
                 Ok(read) => read?,
                 Err(_) => return Err(ErrorKind::Timeout(limit)),
             }
         }
     }
 
-    /// Reads what there is, making room for `room` bytes.
-    async fn read(&mut self, room: usize) -> Result<(), ErrorKind> {
-        self.buffer.reserve(room.max(1));
+    /// The first `length` bytes. What was read beyond them moves to a buffer of its own, else a small frame, or an
+    /// idle connection, would keep the memory of the large one before it.
+    fn take(&mut self, length: usize) -> Bytes {
+        let frame = self.buffer.split_to(length).freeze();
+        self.buffer = BytesMut::from(&self.buffer[..]);
+        frame
+    }
+
+    /// Reads what there is. Room is made for `wanted` bytes in all, but never for more than twice of what arrived.
+    async fn read(&mut self, wanted: usize) -> Result<(), ErrorKind> {
+        if self.buffer.len() == self.buffer.capacity() {
+            let room =
+                self.buffer.len().saturating_mul(2).min(wanted).max(self.buffer.len().saturating_add(FIRST_ROOM));
+            let mut larger = BytesMut::with_capacity(room);
+            larger.extend_from_slice(&self.buffer);
+            self.buffer = larger;
+        }
         match self.socket.read_buf(&mut self.buffer).await {
             Ok(0) => Err(ErrorKind::Closed("the broker closed it".to_owned())),
             Ok(_) => Ok(()),

@@ -3,6 +3,7 @@
 //! While a broker is left alone, callers get its last error at once instead of waiting for it again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use kafka_protocol::protocol::Decodable;
@@ -27,6 +28,8 @@ pub(super) struct Link {
     target: Target,
     /// Held while a connection is being opened, so that everyone else waits for that one.
     state: Mutex<State>,
+    /// In a row, since a request was answered.
+    failures: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -36,7 +39,6 @@ enum State {
     Open(Arc<Connection>),
     Failed {
         error: ErrorKind,
-        failures: u32,
         retry_at: Moment,
     },
 }
@@ -49,7 +51,7 @@ struct Lease {
 
 impl Link {
     pub(super) fn new(target: Target) -> Self {
-        Self { target, state: Mutex::new(State::Unconnected) }
+        Self { target, state: Mutex::new(State::Unconnected), failures: AtomicU32::new(0) }
     }
 
     /// How good the prospects of an answer are; the lowest is asked first.
@@ -77,7 +79,10 @@ impl Link {
             let lease = self.connection().await?;
             let version = lease.connection.versions.best::<R>(limit)?;
             match lease.connection.call(&build(version), version, patience).await {
-                Ok(answer) => return Ok((version, answer)),
+                Ok(answer) => {
+                    self.failures.store(0, Ordering::Relaxed);
+                    return Ok((version, answer));
+                }
                 // The broker may have closed it before it saw the request; none of ours does harm twice.
                 Err(ErrorKind::Closed(_)) if lease.used_before && again => again = false,
                 Err(error) => {
@@ -96,14 +101,13 @@ impl Link {
 
     async fn connection(&self) -> Result<Lease, ErrorKind> {
         let mut state = self.state.lock().await;
-        let failures = match &*state {
+        match &*state {
             State::Open(connection) if is_good(connection) => {
                 return Ok(Lease { connection: Arc::clone(connection), used_before: true });
             }
-            State::Failed { error, retry_at, .. } if *retry_at > clock::now() => return Err(error.clone()),
-            State::Failed { failures, .. } => *failures,
-            State::Open(_) | State::Unconnected => 0,
-        };
+            State::Failed { error, retry_at } if *retry_at > clock::now() => return Err(error.clone()),
+            _ => {}
+        }
         match connect::open(&self.target).await {
             Ok(connection) => {
                 let connection = Arc::new(connection);
@@ -111,7 +115,7 @@ impl Link {
                 Ok(Lease { connection, used_before: false })
             }
             Err(error) => {
-                *state = State::after(error.clone(), failures);
+                *state = self.failed_with(error.clone());
                 Err(error)
             }
         }
@@ -125,8 +129,13 @@ impl Link {
             && Arc::ptr_eq(current, connection)
             && (connection.is_over() || matches!(error, ErrorKind::Protocol(_)))
         {
-            *state = State::after(error.clone(), 0);
+            *state = self.failed_with(error.clone());
         }
+    }
+
+    fn failed_with(&self, error: ErrorKind) -> State {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        State::Failed { retry_at: clock::now() + pause(&error, failures), error }
     }
 
     /// A port with SASL answers ApiVersions to everyone and hangs up on the next request.
@@ -140,13 +149,6 @@ impl Link {
             }
             other => other,
         }
-    }
-}
-
-impl State {
-    fn after(error: ErrorKind, failures_before: u32) -> Self {
-        let failures = failures_before.saturating_add(1);
-        Self::Failed { retry_at: clock::now() + pause(&error, failures), error, failures }
     }
 }
 
