@@ -1,9 +1,11 @@
-//! Everything that speaks to Kafka. `wire` has the connections; the files beside it have one request each.
+//! Everything that speaks to Kafka. `wire` has the connections, the files beside it have one request each, `records`
+//! reads what a fetch brings. Decides nothing that a forward could decide.
 
 pub mod fetch;
 pub mod groups;
 pub mod list_offsets;
 pub mod metadata;
+pub mod records;
 pub mod wire;
 
 mod sasl;
