@@ -10,3 +10,4 @@ pub mod record;
 pub mod retry;
 pub mod route;
 pub mod start_position;
+pub mod topic_pattern;
