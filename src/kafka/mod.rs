@@ -5,6 +5,7 @@ pub mod fetch;
 pub mod groups;
 pub mod list_offsets;
 pub mod metadata;
+pub mod reader;
 pub mod records;
 pub mod wire;
 
