@@ -1,0 +1,81 @@
+//! Where each key of the file stands, so that what is checked after loading (jq programs, topic patterns, files) is
+//! reported like what is checked while loading. Knows places, not what they mean.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::error::ConfigError;
+use super::source::Source;
+
+/// The places of all keys of one file.
+#[derive(Clone, Debug)]
+pub struct Locations {
+    source: Source,
+    root: Node,
+    /// Index of each `[[forward]]` in the file by its name.
+    forwards: BTreeMap<String, usize>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    span: Range<usize>,
+    children: BTreeMap<String, Node>,
+}
+
+impl Locations {
+    pub(super) fn new(source: Source, table: &DeTable<'_>, forwards: BTreeMap<String, usize>) -> Self {
+        Self { source, root: Node { span: 0..0, children: children_of_table(table) }, forwards }
+    }
+
+    /// An error at the value of a key. `path` names the tables down to it: `["forward", NAME, "filter"]`,
+    /// `["forward", NAME, "webhook", "outcome", "0", "when"]`, `["clusters", NAME, "tls", "ca_file"]`. Elements of
+    /// arrays go by their index. Where the file does not have the key, the error is at the nearest table around it.
+    pub fn error_at(&self, path: &[&str], message: impl Into<String>) -> ConfigError {
+        let mut node = &self.root;
+        for step in self.in_the_file(path) {
+            match node.children.get(&step) {
+                Some(child) => node = child,
+                None => break,
+            }
+        }
+        ConfigError { problems: vec![self.source.problem(node.span.clone(), message.into(), None)] }
+    }
+
+    /// Forwards go by their name for people and by their index in the file; `[kafka]` is the cluster "default".
+    fn in_the_file(&self, path: &[&str]) -> Vec<String> {
+        let mut steps: Vec<String> = path.iter().map(|step| (*step).to_owned()).collect();
+        match path {
+            ["forward", name, ..] => {
+                if let (Some(index), Some(step)) = (self.forwards.get(*name), steps.get_mut(1)) {
+                    *step = index.to_string();
+                }
+            }
+            ["clusters", "default", rest @ ..] if self.root.children.contains_key("kafka") => {
+                steps = std::iter::once("kafka").chain(rest.iter().copied()).map(str::to_owned).collect();
+            }
+            _ => {}
+        }
+        steps
+    }
+}
+
+fn children_of_table(table: &DeTable<'_>) -> BTreeMap<String, Node> {
+    let node = |value: &toml::Spanned<DeValue<'_>>| Node { span: value.span(), children: children_of(value.get_ref()) };
+    table.iter().map(|(key, value)| (key.get_ref().to_string(), node(value))).collect()
+}
+
+fn children_of(value: &DeValue<'_>) -> BTreeMap<String, Node> {
+    match value {
+        DeValue::Table(table) => children_of_table(table),
+        DeValue::Array(array) => {
+            let node = |element: &toml::Spanned<DeValue<'_>>| Node {
+                span: element.span(),
+                children: children_of(element.get_ref()),
+            };
+            array.iter().enumerate().map(|(index, element)| (index.to_string(), node(element))).collect()
+        }
+        _ => BTreeMap::new(),
+    }
+}
