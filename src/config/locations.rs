@@ -33,6 +33,23 @@ impl Locations {
     /// `["forward", NAME, "webhook", "outcome", "0", "when"]`, `["clusters", NAME, "tls", "ca_file"]`. Elements of
     /// arrays go by their index. Where the file does not have the key, the error is at the nearest table around it.
     pub fn error_at(&self, path: &[&str], message: impl Into<String>) -> ConfigError {
+        let span = self.node(path).span.clone();
+        ConfigError { problems: vec![self.source.problem(span, message.into(), None)] }
+    }
+
+    /// As `error_at`, at a byte of the string that the key has, such as the place in a jq program where it goes
+    /// wrong. Where escapes or `${…}` make the string differ from what is written, the error is at the whole string.
+    pub fn error_within(&self, path: &[&str], offset: usize, message: impl Into<String>) -> ConfigError {
+        let span = self.node(path).span.clone();
+        let place = self.source.content_of_string(&span).filter(|content| offset <= content.len());
+        let span = place.map_or(span, |content| {
+            let start = content.start + offset;
+            start..(start + 1).min(content.end)
+        });
+        ConfigError { problems: vec![self.source.problem(span, message.into(), None)] }
+    }
+
+    fn node(&self, path: &[&str]) -> &Node {
         let mut node = &self.root;
         for step in self.in_the_file(path) {
             match node.children.get(&step) {
@@ -40,7 +57,7 @@ impl Locations {
                 None => break,
             }
         }
-        ConfigError { problems: vec![self.source.problem(node.span.clone(), message.into(), None)] }
+        node
     }
 
     /// Forwards go by their name for people and by their index in the file; `[kafka]` is the cluster "default".

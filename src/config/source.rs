@@ -51,6 +51,19 @@ impl Source {
         Problem { file: self.file.clone(), position: Some(position), message, excerpt, hint }
     }
 
+    /// The bytes between the quotes of a string; none where they are not the string itself.
+    pub(super) fn content_of_string(&self, span: &Range<usize>) -> Option<Range<usize>> {
+        let written = self.text.get(span.clone())?;
+        if written.contains("${") || written.contains('\r') || written.starts_with('"') && written.contains('\\') {
+            return None;
+        }
+        let quotes = if written.starts_with("'''") || written.starts_with("\"\"\"") { 3 } else { 1 };
+        let content = written.get(quotes..written.len().checked_sub(quotes)?)?;
+        // TOML drops a newline right after the opening quotes.
+        let dropped = usize::from(quotes == 3 && content.starts_with('\n'));
+        Some(span.start + quotes + dropped..span.end - quotes)
+    }
+
     /// FILE:LINE:COLUMN of a byte, for warnings.
     pub(super) fn place(&self, byte: usize) -> String {
         let ((line, column), _) = self.locate(byte);

@@ -264,6 +264,28 @@ fn what_is_found_later_is_reported_at_its_place() {
 }
 
 #[test]
+fn a_place_inside_a_program_is_reported_as_a_place_in_the_file() {
+    let error = |line: &str, offset: usize| {
+        let text = SMALLEST.replace("name = \"a\"", &format!("name = \"a\"\n{line}"));
+        let shown = load_text(&text).unwrap().locations.error_within(&["forward", "a", "filter"], offset, "no");
+        let problem = shown.problems[0].clone();
+        (problem.position.unwrap(), problem.excerpt.unwrap().marks.trim_start().len())
+    };
+    for (rule, line, offset, expected) in [
+        ("a plain string", "filter = '.a |'", 3, ((6, 14), 1)),
+        ("its end", "filter = '.a |'", 4, ((6, 15), 1)),
+        ("another kind of quotes", "filter = \".a |\"", 3, ((6, 14), 1)),
+        ("several lines", "filter = '''\n.a |\n.警 |\n'''", 10, ((8, 4), 1)),
+        ("several lines that begin at once", "filter = '''.a |\n.b |\n'''", 5, ((7, 1), 1)),
+        ("an escape: the whole string", "filter = \".a\\n|\"", 3, ((6, 10), 7)),
+        ("a variable: the whole string", "filter = '.a ${SERVER}'", 3, ((6, 10), 14)),
+        ("beyond the string: the whole string", "filter = '.a |'", 99, ((6, 10), 6)),
+    ] {
+        assert_eq!(error(line, offset), expected, "{rule}");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_text_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("barnabas.toml");
