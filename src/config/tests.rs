@@ -24,7 +24,8 @@ const SMALLEST: &str = r#"
 "#;
 
 fn environment() -> Environment {
-    let variables = [("SERVER", "kafka-7:9092"), ("EMPTY", "")];
+    let variables =
+        [("SERVER", "kafka-7:9092"), ("EMPTY", ""), ("KAFKA_PASSWORD", "hunter2"), ("OMP_TOKEN", "hunter2")];
     Environment {
         variables: variables.map(|(name, value)| (name.to_owned(), OsString::from(value))).into(),
         credentials_directory: None,
@@ -163,6 +164,22 @@ fn every_key_is_read() {
     assert_eq!((forward.dead_letters.max_size, forward.dead_letters.max_age), (1 << 30, None));
     let debug = format!("{forward:?}{cluster:?}");
     assert!(!debug.contains("hunter2"), "{debug}");
+}
+
+#[test]
+fn the_examples_of_the_documentation_are_right() {
+    let page = include_str!("../../docs/configuration.md");
+    let examples: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [smallest, largest] = examples[..] else { panic!("two examples") };
+    assert_eq!(good(smallest).forwards[0].name, "alerts");
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    std::fs::write(&ca_file, "").unwrap();
+    let largest = largest.replace("/etc/ssl/certs/ca-certificates.crt", ca_file.to_str().unwrap());
+    assert_eq!(good(&largest).warnings, [""; 0]);
+    for key in include_str!("every_key.toml").lines().filter_map(|line| line.split_once(" = ").map(|(key, _)| key)) {
+        assert!(page.contains(&format!("`{key}`")), "{key} is documented");
+    }
 }
 
 #[test]
