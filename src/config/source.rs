@@ -25,14 +25,14 @@ impl Source {
     /// Masks by what the text looks like, line by line; for a text that is not TOML yet, or never will be.
     pub(super) fn new(file: String, text: String) -> Self {
         let mut secrets = secrets_by_line(&text);
-        secrets.extend(secrets_in_urls(&text));
+        secrets.extend(secrets_in_urls(&text, false));
         secrets.sort_by_key(|range| range.start);
         Self { file, text, secrets }
     }
 
     /// Masks by what was parsed: no more than the secrets themselves.
     pub(super) fn mask_exactly(&mut self, table: &DeTable<'_>) {
-        let mut secrets = secrets_in_urls(&self.text);
+        let mut secrets = secrets_in_urls(&self.text, true);
         secrets_in_table(&self.text, table, false, &mut secrets);
         secrets.sort_by_key(|range| range.start);
         self.secrets = secrets;
@@ -175,38 +175,43 @@ fn secrets_in_value(text: &str, value: &toml::Spanned<DeValue<'_>>, secret: bool
     }
 }
 
-/// Everything right of `=` in a line that speaks of a secret, and in the lines up to the next key.
+/// Everything right of the key in a line that speaks of a secret, and the lines after it up to the next key.
 fn secrets_by_line(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;
     let mut in_headers = false;
-    let mut in_secret = false;
+    let mut goes_on = false;
     for line in text.split_inclusive('\n') {
         let end = start + line.len();
-        let trimmed = line.trim_start();
-        let is_secret = |text: &str| {
-            text.split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_')).any(is_secret_name)
-                || text.to_ascii_lowercase().contains("headers")
-                || text.contains("url") && (!text.contains("://") || text.contains('\\'))
-        };
-        let key = line.split_once('=').map(|(key, _)| key).filter(|key| looks_like_a_key(key));
-        if trimmed.starts_with('[') {
-            in_headers = is_secret(trimmed) || in_secret && in_headers;
+        let is_key = line.split_once('=').is_some_and(|(key, _)| looks_like_a_key(key));
+        goes_on &= !is_key;
+        let is_table = line.trim_start().starts_with('[');
+        if is_table {
+            in_headers = speaks_of_a_secret(line) || goes_on && in_headers;
         }
-        if let Some(key) = key {
-            let secret = in_headers || is_secret(line);
-            if secret {
-                found.push(start + key.len() + 1..end);
-            }
-            // Only such a value goes on in the next line.
-            in_secret = secret && ["\"\"\"", "'''", "[", "{"].iter().any(|opening| line.contains(opening));
-            in_headers |= secret && line.contains('{') && !line.contains('}');
-        } else if in_secret {
+        let is_header = in_headers && !is_table;
+        // A key without its `=` still has a value.
+        let value = line.find(['=', '"', '\'', '{']);
+        if goes_on || is_header && !is_key {
             found.push(start..end);
+        } else if let Some(value) = value.filter(|_| is_header || speaks_of_a_secret(line)) {
+            found.push(start + value..end);
+            // Only such a value goes on in the next line: one that may, or one whose quote is missing.
+            let quotes = line.matches(['"', '\'']).count();
+            goes_on = quotes % 2 == 1 || ["\"\"\"", "'''", "[", "{"].iter().any(|opening| line.contains(opening));
+            in_headers |= line.contains('{') && !line.contains('}');
         }
         start = end;
     }
     found
+}
+
+fn speaks_of_a_secret(text: &str) -> bool {
+    // A stray quote may be what is wrong with the file, also within a word.
+    let unquoted = text.replace(['"', '\''], "");
+    unquoted.split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_')).any(is_secret_name)
+        || text.to_ascii_lowercase().contains("headers")
+        || text.contains("url") && (!text.contains("://") || text.contains('\\'))
 }
 
 fn looks_like_a_key(text: &str) -> bool {
@@ -214,22 +219,29 @@ fn looks_like_a_key(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '"' | '\'' | ' '))
 }
 
-/// User, password and query of whatever looks like a URL.
-fn secrets_in_urls(text: &str) -> Vec<Range<usize>> {
+/// User, password and query of whatever looks like a URL. Where quotes cannot be relied on it goes on to the end of its
+/// line.
+fn secrets_in_urls(text: &str, ends_with_its_quote: bool) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(index) = text.get(from..).and_then(|rest| rest.find("://")) {
         let start = from + index + 3;
         from = start;
-        // The quote that opened the string also ends it; without one it goes to the end of the line.
         let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
         let quote = text.get(line_start..start).and_then(|before| before.chars().rfind(|c| matches!(c, '"' | '\'')));
+        let quote = quote.filter(|_| ends_with_its_quote);
         let rest = text.get(start..).unwrap_or_default();
         let end = start + rest.find(|c| c == '\n' || Some(c) == quote).unwrap_or(rest.len());
         let url = text.get(start..end).unwrap_or_default();
         let query = url.find('?');
-        if let Some(at) = url.get(..query.unwrap_or(url.len())).and_then(|before| before.rfind('@')) {
+        let before_query = url.get(..query.unwrap_or(url.len())).unwrap_or_default();
+        let authority = before_query.split('/').next().unwrap_or_default();
+        let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+        if let Some(at) = before_query.rfind('@') {
             found.push(start..start + at);
+        } else if !authority.ends_with(']') && port.contains(|c: char| !c.is_ascii_digit()) {
+            // What looks like a bad port is a password whose `@` is missing.
+            found.push(start..start + authority.len());
         }
         if let Some(query) = query {
             found.push(start + query + 1..end);

@@ -339,3 +339,31 @@ fn a_secret_directory_of_systemd_is_looked_into_first() {
     let config = load(&path, &environment).unwrap().config;
     assert_eq!(config.clusters["default"].sasl.as_ref().unwrap().password.reveal(), "from systemd");
 }
+
+#[test]
+fn no_slip_of_a_single_key_shows_a_secret() {
+    let text = "[kafka]\nbootstrap_servers = [\"k:1\"]\n\
+                sasl = { mechanism = \"PLAIN\", username = \"u\", password = \"QZXJWV7\" }\n\
+                [[forward]]\nname = \"a\"\ntopics = [\"x\"]\n[forward.webhook]\n\
+                url = \"https://u:QZXJWV7@h/p?token=QZXJWV7\"\n\
+                [forward.webhook.headers]\nAuthorization = \"Bearer QZXJWV7\"\nX-Key = 'QZXJWV7'\n";
+    good(text);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("barnabas.toml");
+    let mut refused = 0;
+    for (index, removed) in text.char_indices() {
+        let (before, after) = (&text[..index], &text[index + 1..]);
+        let line_break = if removed.is_alphanumeric() { String::new() } else { format!("\n{removed}") };
+        for slip in [String::new(), format!("{removed}{removed}"), "\"".to_owned(), line_break] {
+            std::fs::write(&path, format!("{before}{slip}{after}")).unwrap();
+            if let Err(error) = load(&path, &environment()) {
+                refused += 1;
+                let shown = error.to_string();
+                // A slip within the secret leaves at least this much of it.
+                let leaked = ["QZX", "ZXJ", "JWV", "WV7"].iter().any(|part| shown.contains(part));
+                assert!(!leaked, "{slip:?} for {removed:?} at {index}:\n{shown}");
+            }
+        }
+    }
+    assert!(refused > 500, "{refused}");
+}
