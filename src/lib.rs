@@ -5,3 +5,4 @@ pub mod config;
 pub mod kafka;
 pub mod logic;
 pub mod tls;
+pub mod state;

@@ -1,0 +1,237 @@
+//! One redb file: created whole, checked when it is opened, and opened again after an error.
+//!
+//! redb refuses everything after the first I/O error ("PreviousIo") until the database is closed and opened again, so
+//! this closes it on any fault, and the next request opens it. What was committed before is there then. Knows nothing
+//! of what the tables hold.
+
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use redb::{Builder, Database, ReadTransaction, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
+
+use super::codec::Malformed;
+use super::error::{Fault, StateError};
+
+/// Numbers about the file itself, by name; in every file of ours.
+pub(super) const ABOUT: TableDefinition<&str, u64> = TableDefinition::new("about");
+const VERSION: &str = "version";
+/// redb's default is 1 GiB. The tables are read rarely and written in small pieces.
+const CACHE_BYTES: usize = 1024 * 1024;
+
+/// How a file survives a kill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recovery {
+    /// The whole file is read, and its checksums verified, each time it is opened: for a small file.
+    Verify,
+    /// Each commit also stores which pages are free, so that opening reads nothing else: for a large file.
+    Quick,
+}
+
+/// What distinguishes our files from each other.
+pub(super) struct Kind {
+    /// The file's name in the state directory.
+    pub(super) name: &'static str,
+    /// The version that this program writes; it refuses later ones.
+    pub(super) version: u64,
+    pub(super) recovery: Recovery,
+    /// Creates the tables of a new file.
+    pub(super) create_tables: fn(&WriteTransaction) -> Result<(), Fault>,
+}
+
+/// Whether a transaction has anything to commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Change {
+    /// Nothing: nothing is written, not even a page.
+    None,
+    /// Something.
+    Made,
+}
+
+impl Change {
+    pub(super) fn or(self, other: Self) -> Self {
+        if self == Self::Made { self } else { other }
+    }
+}
+
+/// What the database is opened on. Tests put a disk of their own, that fails when told to, in the place of the file.
+enum Medium {
+    File,
+    #[cfg(test)]
+    Simulated(Box<dyn Fn() -> super::simulated_disk::Backend + Send>),
+}
+
+/// A file of the state directory, open or about to be opened again.
+pub(super) struct StateFile {
+    path: PathBuf,
+    kind: &'static Kind,
+    medium: Medium,
+    database: Option<Database>,
+}
+
+impl StateFile {
+    /// Opens the file, or creates it where there is none.
+    ///
+    /// An empty file is a damaged one: a new file gets its name only when it is complete and on disk, so a power
+    /// loss cannot leave an empty one behind, and taking it for new would forget every offset.
+    pub(super) fn open_or_create(directory: &Path, kind: &'static Kind) -> Result<Self, StateError> {
+        let path = directory.join(kind.name);
+        match path.symlink_metadata() {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => create(&path, kind)?,
+            Err(error) => return Err(StateError::from_io(&path, &error)),
+        }
+        let mut file = Self { path, kind, medium: Medium::File, database: None };
+        file.database()?;
+        Ok(file)
+    }
+
+    #[cfg(test)]
+    pub(super) fn simulated(
+        kind: &'static Kind,
+        disk: impl Fn() -> super::simulated_disk::Backend + Send + 'static,
+    ) -> Result<Self, StateError> {
+        let path = PathBuf::from(kind.name);
+        let mut file = Self { path, kind, medium: Medium::Simulated(Box::new(disk)), database: None };
+        file.database()?;
+        Ok(file)
+    }
+
+    /// One transaction: all that `apply` does becomes durable before this returns, or none of it.
+    pub(super) fn write<T>(
+        &mut self,
+        apply: impl FnOnce(&WriteTransaction) -> Result<(T, Change), Fault>,
+    ) -> Result<T, StateError> {
+        let recovery = self.kind.recovery;
+        let database = self.database()?;
+        let result = (|| {
+            let mut transaction = begin_write(database, recovery)?;
+            match apply(&transaction)? {
+                (value, Change::Made) => transaction.commit().map(|()| value).map_err(Fault::from),
+                (value, Change::None) => {
+                    // Reading through a write transaction left nothing to undo, but redb wants to be told.
+                    transaction.set_quick_repair(false);
+                    transaction.abort().map(|()| value).map_err(Fault::from)
+                }
+            }
+        })();
+        result.map_err(|fault| self.close_after(fault))
+    }
+
+    /// Reads from one consistent view.
+    pub(super) fn read<T>(
+        &mut self,
+        look_up: impl FnOnce(&ReadTransaction) -> Result<T, Fault>,
+    ) -> Result<T, StateError> {
+        let database = self.database()?;
+        let result = database.begin_read().map_err(Fault::from).and_then(|transaction| look_up(&transaction));
+        result.map_err(|fault| self.close_after(fault))
+    }
+
+    fn close_after(&mut self, fault: Fault) -> StateError {
+        self.database = None;
+        let error = fault.into_state_error(&self.path);
+        tracing::warn!(%error, "a transaction failed and nothing of it was kept; the file is opened again");
+        error
+    }
+
+    fn database(&mut self) -> Result<&Database, StateError> {
+        if self.database.is_none() {
+            let database = self.open().map_err(|fault| fault.into_state_error(&self.path))?;
+            check_version(&database, self.kind, &self.path)?;
+            self.database = Some(database);
+        }
+        // Set just above; Closed is what it would mean if it were not.
+        self.database.as_ref().ok_or(StateError::Closed)
+    }
+
+    fn open(&self) -> Result<Database, Fault> {
+        let mut database = match &self.medium {
+            Medium::File => builder().open(&self.path)?,
+            #[cfg(test)]
+            Medium::Simulated(disk) => {
+                let backend = disk();
+                let new = backend.is_empty();
+                let database = builder().create_with_backend(backend)?;
+                if new {
+                    initialize(&database, self.kind)?;
+                }
+                database
+            }
+        };
+        if self.kind.recovery == Recovery::Verify && !database.check_integrity()? {
+            tracing::warn!(file = %self.path.display(), "the list of free pages was wrong and has been rebuilt");
+        }
+        Ok(database)
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+fn begin_write(database: &Database, recovery: Recovery) -> Result<WriteTransaction, Fault> {
+    // Durability::Immediate is the default. Two phases: after a failed fsync the page cache may show a commit whose
+    // pages never reached the disk; with two phases nothing refers to them.
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    transaction.set_quick_repair(recovery == Recovery::Quick);
+    Ok(transaction)
+}
+
+/// Makes a complete file under another name, then gives it its own: a crash leaves either no file or a whole one.
+fn create(path: &Path, kind: &'static Kind) -> Result<(), StateError> {
+    let unfinished = path.with_extension("redb.new");
+    let failed = |error: std::io::Error| StateError::from_io(&unfinished, &error);
+    match std::fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let file =
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&unfinished).map_err(failed)?;
+    builder()
+        .create_file(file)
+        .map_err(Fault::from)
+        .and_then(|database| initialize(&database, kind))
+        .map_err(|fault| fault.into_state_error(&unfinished))?;
+    File::open(&unfinished).and_then(|file| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&unfinished, path).map_err(failed)?;
+    sync_directory_of(path)
+}
+
+/// A rename is durable once the directory is.
+pub(super) fn sync_directory_of(path: &Path) -> Result<(), StateError> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    File::open(directory).and_then(|file| file.sync_all()).map_err(|error| StateError::from_io(directory, &error))
+}
+
+fn initialize(database: &Database, kind: &Kind) -> Result<(), Fault> {
+    let transaction = begin_write(database, kind.recovery)?;
+    transaction.open_table(ABOUT)?.insert(VERSION, kind.version)?;
+    (kind.create_tables)(&transaction)?;
+    Ok(transaction.commit()?)
+}
+
+fn check_version(database: &Database, kind: &Kind, path: &Path) -> Result<(), StateError> {
+    let found = stored_version(database).map_err(|fault| fault.into_state_error(path))?;
+    if found > kind.version {
+        return Err(StateError::Newer { file: path.to_path_buf(), found, known: kind.version });
+    }
+    Ok(())
+}
+
+fn stored_version(database: &Database) -> Result<u64, Fault> {
+    const NO_VERSION: Malformed = Malformed("it has no version, so it is not a file of barnabas");
+    let transaction = database.begin_read()?;
+    let table = match transaction.open_table(ABOUT) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Err(NO_VERSION.into()),
+        Err(error) => return Err(error.into()),
+    };
+    let version = table.get(VERSION)?.map(|version| version.value());
+    version.filter(|version| *version > 0).ok_or(NO_VERSION.into())
+}
