@@ -190,6 +190,14 @@ impl From<redb::DatabaseError> for Fault {
 }
 
 impl Fault {
+    /// Memory does not fail: a read outside of it means a file that ends too early.
+    pub(super) fn of_memory(self) -> Self {
+        match self {
+            Self::Redb(redb::Error::Io(_)) => Self::Malformed(Malformed("it ends too early")),
+            other => other,
+        }
+    }
+
     pub(super) fn into_state_error(self, file: &Path) -> StateError {
         let damaged = |detail: String| StateError::Damaged { file: file.to_path_buf(), detail };
         match self {

@@ -8,11 +8,17 @@ use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::{Builder, Database, ReadTransaction, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
+use redb::backends::{FileBackend, InMemoryBackend};
+use redb::{
+    Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, TableError, WriteTransaction,
+};
 
 use super::codec::Malformed;
 use super::error::{Fault, StateError};
+use super::verified::Verified;
 
 /// Numbers about the file itself, by name; in every file of ours.
 pub(super) const ABOUT: TableDefinition<&str, u64> = TableDefinition::new("about");
@@ -23,7 +29,7 @@ const CACHE_BYTES: usize = 1024 * 1024;
 /// How a file survives a kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Recovery {
-    /// The whole file is read, and its checksums verified, each time it is opened: for a small file.
+    /// The whole file is read into memory, and its checksums verified, each time it is opened: for a small file.
     Verify,
     /// Each commit also stores which pages are free, so that opening reads nothing else: for a large file.
     Quick,
@@ -68,7 +74,19 @@ pub(super) struct StateFile {
     path: PathBuf,
     kind: &'static Kind,
     medium: Medium,
-    database: Option<Database>,
+    database: Option<OpenDatabase>,
+}
+
+/// A database, and what keeps it from being closed as if it could be trusted later.
+struct OpenDatabase {
+    database: Database,
+    closing: Arc<AtomicBool>,
+}
+
+impl Drop for OpenDatabase {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::Release);
+    }
 }
 
 impl StateFile {
@@ -139,39 +157,66 @@ impl StateFile {
 
     fn database(&mut self) -> Result<&Database, StateError> {
         if self.database.is_none() {
-            let database = self.open().map_err(|fault| fault.into_state_error(&self.path))?;
-            check_version(&database, self.kind, &self.path)?;
-            self.database = Some(database);
+            let opened = self.open().map_err(|fault| fault.into_state_error(&self.path))?;
+            check_version(&opened.database, self.kind, &self.path)?;
+            self.database = Some(opened);
         }
         // Set just above; Closed is what it would mean if it were not.
-        self.database.as_ref().ok_or(StateError::Closed)
+        self.database.as_ref().map(|opened| &opened.database).ok_or(StateError::Closed)
     }
 
-    fn open(&self) -> Result<Database, Fault> {
-        let mut database = match &self.medium {
-            Medium::File => builder().open(&self.path)?,
+    fn open(&self) -> Result<OpenDatabase, Fault> {
+        tracing::debug!(file = %self.path.display(), "opening");
+        match &self.medium {
+            Medium::File => {
+                let file =
+                    OpenOptions::new().read(true).write(true).open(&self.path).map_err(redb::StorageError::Io)?;
+                let storage = FileBackend::new(file)?;
+                if storage.len().map_err(redb::StorageError::Io)? == 0 {
+                    return Err(Malformed("it is empty").into());
+                }
+                if self.kind.recovery == Recovery::Verify {
+                    let copy = copy_of(&storage).map_err(redb::StorageError::Io)?;
+                    open_on(copy, self.kind).map_err(Fault::of_memory)?;
+                }
+                open_on(storage, self.kind)
+            }
             #[cfg(test)]
             Medium::Simulated(disk) => {
                 let backend = disk();
                 let new = backend.is_empty();
-                let database = builder().create_with_backend(backend)?;
+                let opened = open_on(backend, self.kind)?;
                 if new {
-                    initialize(&database, self.kind)?;
+                    initialize(&opened.database, self.kind)?;
                 }
-                database
+                Ok(opened)
             }
-        };
-        if self.kind.recovery == Recovery::Verify && !database.check_integrity()? {
-            tracing::warn!(file = %self.path.display(), "the list of free pages was wrong and has been rebuilt");
         }
-        Ok(database)
     }
 }
 
-fn builder() -> Builder {
+/// Opens a database, or begins one where the storage is empty.
+fn open_on(storage: impl StorageBackend, kind: &Kind) -> Result<OpenDatabase, Fault> {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES);
-    builder
+    let closing = Arc::new(AtomicBool::new(false));
+    let database = match kind.recovery {
+        Recovery::Verify => builder.create_with_backend(Verified::new(storage, Arc::clone(&closing)))?,
+        Recovery::Quick => builder.create_with_backend(storage)?,
+    };
+    Ok(OpenDatabase { database, closing })
+}
+
+/// redb repairs the header of a file before it finds that nothing else in it can be used. A damaged file is evidence:
+/// it is tried out on a copy.
+fn copy_of(storage: &FileBackend) -> std::io::Result<InMemoryBackend> {
+    let length = storage.len()?;
+    let mut bytes = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
+    storage.read(0, &mut bytes)?;
+    let copy = InMemoryBackend::new();
+    copy.set_len(length)?;
+    copy.write(0, &bytes)?;
+    Ok(copy)
 }
 
 fn begin_write(database: &Database, recovery: Recovery) -> Result<WriteTransaction, Fault> {
@@ -193,10 +238,10 @@ fn create(path: &Path, kind: &'static Kind) -> Result<(), StateError> {
     }
     let file =
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&unfinished).map_err(failed)?;
-    builder()
-        .create_file(file)
+    FileBackend::new(file)
         .map_err(Fault::from)
-        .and_then(|database| initialize(&database, kind))
+        .and_then(|storage| open_on(storage, kind))
+        .and_then(|opened| initialize(&opened.database, kind))
         .map_err(|fault| fault.into_state_error(&unfinished))?;
     File::open(&unfinished).and_then(|file| file.sync_all()).map_err(failed)?;
     std::fs::rename(&unfinished, path).map_err(failed)?;

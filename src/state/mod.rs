@@ -21,6 +21,7 @@ mod simulated_disk;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod verified;
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};

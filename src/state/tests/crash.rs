@@ -202,3 +202,24 @@ fn a_transaction_that_changes_nothing_is_not_committed() {
     nothing.unwrap();
     assert_eq!(disk.work(), before);
 }
+
+#[test]
+fn opening_a_large_archive_after_a_kill_reads_little_of_it() {
+    let disk = Disk::new(1);
+    let mut file = open_on(&disk, &archive::KIND).unwrap();
+    let before = disk.work();
+    for offset in 0..100 {
+        bury(&mut file, letter("f", offset, 200_000)).unwrap();
+    }
+    let (small_before, _) = disk.work();
+    for offset in 100..200 {
+        bury(&mut file, letter("f", offset, 1000)).unwrap();
+    }
+    println!("a dead letter of 1 KB, alone, writes {} bytes", (disk.work().0 - small_before) / 100);
+    assert!(disk.work().0 - before.0 > 20_000_000);
+    let after = disk.crash(false);
+    drop(file);
+    let mut file = reopen(1, &after, &archive::KIND);
+    assert!(after.read_bytes() < 500_000, "{}", after.read_bytes());
+    assert_eq!(file.read(|transaction| archive::letter(transaction, 100)).unwrap().unwrap().summary.offset, 99);
+}
