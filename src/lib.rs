@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod config;
 pub mod kafka;
+pub mod forward;
+pub mod http_client;
 pub mod logic;
 pub mod tls;
 pub mod state;
