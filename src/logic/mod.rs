@@ -2,6 +2,7 @@
 //! as values. What is in here can be tested by tables and simulated with invented time.
 
 pub mod counters;
+pub mod jq;
 pub mod moment;
 pub mod offset_tracker;
 pub mod outcome;
