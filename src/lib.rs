@@ -8,3 +8,8 @@ pub mod http_client;
 pub mod logic;
 pub mod tls;
 pub mod state;
+pub mod control;
+pub mod logging;
+pub mod logic;
+pub mod service;
+pub mod status;
