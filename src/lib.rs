@@ -9,6 +9,7 @@ pub mod logic;
 pub mod tls;
 pub mod state;
 pub mod control;
+pub mod http;
 pub mod logging;
 pub mod logic;
 pub mod service;
