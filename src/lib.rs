@@ -1,5 +1,6 @@
 //! barnabas forwards Kafka topics to webhooks. ARCHITECTURE.md has the picture; this is the module map.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod kafka;

@@ -29,7 +29,7 @@ pub struct Status {
     pub alerts: Vec<serde_json::Value>,
 }
 
-/// One forward. Counters count since the start of the process.
+/// One forward. Counters count since it first ran, through restarts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ForwardStatus {
     /// Its name in the configuration.

@@ -61,7 +61,7 @@ pub enum ControlRequest {
     /// The document of `dead-letters show ID --json`.
     DeadLetterShow {
         /// As the list gives it.
-        id: String,
+        id: u64,
     },
     /// Deliver them again.
     DeadLettersReplay {
@@ -100,8 +100,8 @@ pub enum DeadLetterSelection {
     /// Every one.
     All,
     /// These.
-    Ids(Vec<String>),
-    /// Those that first failed longer ago than this.
+    Ids(Vec<u64>),
+    /// Those that were kept aside longer ago than this.
     OlderThanSeconds(u64),
 }
 

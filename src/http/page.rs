@@ -39,7 +39,7 @@ pub(super) fn render(status: &Status) -> String {
         page.push_str("<section class=\"card\"><div>No forward is configured.</div></section>\n");
     }
     page.push_str(
-        "</main>\n<footer>Refreshed every 10 seconds · counted since the start of the process · <a href=\"/metrics\">metrics</a> · \
+        "</main>\n<footer>Refreshed every 10 seconds · <a href=\"/metrics\">metrics</a> · \
          <a href=\"/api/status\">JSON</a> · <a href=\"/readyz\">readyz</a></footer>\n</body>\n</html>\n",
     );
     page

@@ -1,0 +1,39 @@
+//! `barnabas check`: what is wrong with a configuration, and what it says where nothing is.
+
+use super::configuration;
+use super::definitions::Check;
+use super::failure::Failure;
+use super::output::{Output, remark};
+use crate::config::schema::Config;
+
+pub(super) fn check(command: Check, output: &mut Output<'_>) -> Result<(), Failure> {
+    let loaded = configuration::load(command.config.as_deref())?;
+    let config = &loaded.config;
+    for warning in &config.warnings {
+        remark(&format!("warning: {warning}"));
+    }
+    output.text(&summary(config))?;
+    if command.connect { connect(config, output) } else { Ok(()) }
+}
+
+/// One line for the file and one a forward, so that a person sees whether it says what they meant.
+fn summary(config: &Config) -> String {
+    let mut lines = format!("{}: ok\n", config.path.display());
+    for forward in &config.forwards {
+        let group = forward.group.as_ref().map(|group| format!(" (group {group})")).unwrap_or_default();
+        lines.push_str(&format!(
+            "forward {}: {} on {}{group} -> {} {}\n",
+            forward.name,
+            forward.topics.join(", "),
+            forward.cluster,
+            forward.webhook.method,
+            forward.webhook.display_url,
+        ));
+    }
+    lines
+}
+
+/// Tries what the configuration names: brokers, topics, permissions, TLS and SASL, and the webhook's host.
+fn connect(_config: &Config, _output: &mut Output<'_>) -> Result<(), Failure> {
+    Err(Failure::failed("--connect is not part of this build"))
+}
