@@ -68,8 +68,12 @@ fn card(page: &mut String, forward: &ForwardStatus) {
         state = forward.state.name(),
     );
     if !forward.reasons.is_empty() {
-        let bad = matches!(forward.state, ForwardState::Suspended | ForwardState::Stalled);
-        list(page, if bad { "why bad" } else { "why" }, forward.reasons.iter().map(String::as_str));
+        let class = match forward.state {
+            ForwardState::Suspended | ForwardState::Stalled => "why bad",
+            ForwardState::Starting => "why",
+            ForwardState::Paused | ForwardState::Running => "why calm",
+        };
+        list(page, class, forward.reasons.iter().map(String::as_str));
     }
     page.push_str("<dl class=\"first\">");
     figure(page, "lag", forward.lag.map_or_else(|| "–".to_owned(), grouped), false);
@@ -84,7 +88,7 @@ fn card(page: &mut String, forward: &ForwardStatus) {
         ("skipped", forward.skipped, false),
         ("dropped", forward.dropped, false),
         ("dead-lettered", forward.dead_lettered, false),
-        ("dead letters waiting", forward.dead_letters_waiting, forward.dead_letters_waiting > 0),
+        ("letters waiting", forward.dead_letters_waiting, forward.dead_letters_waiting > 0),
         ("retries", forward.retries, false),
         ("lost offsets", forward.lost_offsets, forward.lost_offsets > 0),
     ] {
