@@ -34,6 +34,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$ROOT/scripts/lib/kafka_config.sh"
 
 START_ATTEMPTS=5
+JAVA_OPTIONS=(-XX:+UseSerialGC -XX:TieredStopAtLevel=1) # up sooner, with less memory
 START_LIMIT=60 # seconds for brokers to answer; 3 s is usual, a busy machine with three of them takes longer
 
 DIR='' VERSION=4.3.1 BROKERS=1 TLS='' SASL='' PARENT=''
@@ -291,13 +292,25 @@ signal() {
     lives "$1" && kill "-$2" -- "-$(pid_of "$1")" 2>/dev/null
 }
 
+# Kafka before 3 logs through log4j 1 itself; without a configuration it says nothing.
+log4j_option() {
+    [ -f "$DIR/log4j.properties" ] || cat >"$DIR/log4j.properties" <<PROPERTIES
+log4j.rootLogger=WARN, stderr
+log4j.appender.stderr=org.apache.log4j.ConsoleAppender
+log4j.appender.stderr.target=System.err
+log4j.appender.stderr.layout=org.apache.log4j.PatternLayout
+log4j.appender.stderr.layout.ConversionPattern=%d{HH:mm:ss.SSS} [%t] %p %c - %m%n
+PROPERTIES
+    printf '%s' "-Dlog4j.configuration=file:$DIR/log4j.properties"
+}
+
 # run_java NAME HEAP ARGS…: in the background, in a session of its own, logging to DIR/NAME/log.
 run_java() {
     local name=$1 heap=$2
     shift 2
-    setsid java "-Xmx$heap" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djava.awt.headless=true \
+    setsid java "-Xmx$heap" "${JAVA_OPTIONS[@]}" -Djava.awt.headless=true \
         -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.showDateTime=true \
-        -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS \
+        -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS "$(log4j_option)" \
         -cp "$LIBS/*" "$@" >>"$DIR/$name/log" 2>&1 </dev/null &
     printf '%s\n' "$!" >"$DIR/$name/pid"
 }
@@ -388,8 +401,7 @@ answers_or_is_gone() {
 
 # java_tool CLASS ARGS…
 java_tool() {
-    java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=error \
-        -cp "$LIBS/*" "$@"
+    java -Xmx256m "${JAVA_OPTIONS[@]}" -Dorg.slf4j.simpleLogger.defaultLogLevel=error "$(log4j_option)" -cp "$LIBS/*" "$@"
 }
 
 command_tool() {
@@ -420,7 +432,7 @@ command_tool() {
             ;;
         console-consumer)
             name=kafka.tools.ConsoleConsumer
-            ! kafka_at_least "$VERSION" 4.0 || name=org.apache.kafka.tools.consumer.ConsoleConsumer
+            ! kafka_at_least "$VERSION" 3.9 || name=org.apache.kafka.tools.consumer.ConsoleConsumer
             ;;
         producer-perf)
             name=org.apache.kafka.tools.ProducerPerformance
@@ -445,7 +457,7 @@ command_helper() {
         }
         mv -T "$part" "$classes" 2>/dev/null || rm -rf "$part" # somebody else was first
     fi
-    exec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=error \
+    exec java -Xmx256m "${JAVA_OPTIONS[@]}" -Dorg.slf4j.simpleLogger.defaultLogLevel=error "$(log4j_option)" \
         -cp "$classes:$LIBS/*" KafkaHelper "$BOOTSTRAP" "$@"
 }
 
