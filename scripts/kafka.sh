@@ -292,8 +292,12 @@ signal() {
     lives "$1" && kill "-$2" -- "-$(pid_of "$1")" 2>/dev/null
 }
 
-# Kafka before 3 logs through log4j 1 itself; without a configuration it says nothing.
+# Kafka before 3 logs through log4j 1 itself; without a configuration it says nothing. Log4j 2 must not see it.
 log4j_option() {
+    if cluster_is_kraft; then
+        printf '%s' -Dbarnabas.log=simple
+        return 0
+    fi
     [ -f "$DIR/log4j.properties" ] || cat >"$DIR/log4j.properties" <<PROPERTIES
 log4j.rootLogger=WARN, stderr
 log4j.appender.stderr=org.apache.log4j.ConsoleAppender

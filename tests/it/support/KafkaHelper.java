@@ -44,6 +44,7 @@ public class KafkaHelper {
     }
 
     public static void main(String[] args) throws Exception {
+        if (!args[1].equals("join-group")) limitTo(60);
         KafkaHelper helper = new KafkaHelper(args[0]);
         List<String> rest = Arrays.asList(args).subList(2, args.length);
         switch (args[1]) {
@@ -56,6 +57,21 @@ public class KafkaHelper {
             default: throw new IllegalArgumentException("unknown command " + args[1]);
         }
         System.out.flush();
+    }
+
+    /** Old clients try again for ever what a broker refuses for ever. */
+    private static void limitTo(int seconds) {
+        Thread limit = new Thread(() -> {
+            try {
+                Thread.sleep(seconds * 1000L);
+            } catch (InterruptedException e) {
+                return;
+            }
+            System.err.println("KafkaHelper: not done within " + seconds + " s");
+            Runtime.getRuntime().halt(3);
+        });
+        limit.setDaemon(true);
+        limit.start();
     }
 
     private Properties settings() {

@@ -1,0 +1,17 @@
+//! Integration tests: the real binary, a real Kafka that scripts/kafka.sh starts, and a scripted webhook receiver. One
+//! crate, so that they are linked once. `scripts/test.sh` runs them; by hand:
+//!
+//!     cargo build --example webhook-receiver && cargo test --test it
+//!
+//! BARNABAS_TEST_KAFKA=0.11.0.3 runs them on that version of Kafka.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panics"
+)]
+
+mod rskafka_limits;
+mod support;
