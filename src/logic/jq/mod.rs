@@ -24,6 +24,9 @@ pub use jaq_json::Val;
 use guard::{Kind, Run};
 pub use path::{Path, Step};
 
+/// The stack, in bytes, that a thread needs to run any program on any event in any build.
+pub const STACK_SIZE: usize = 16 << 20;
+
 /// What running a program may cost. Beyond it the run fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -31,7 +34,7 @@ pub struct Limits {
     pub outputs: usize,
     /// Bytes of JSON text that one output, or all outputs together, may take.
     pub output_bytes: usize,
-    /// Work in bytes touched: a step costs 16, what it collects its size. 256 MiB are about two seconds.
+    /// Work in bytes: a step costs 64 and, where it is a text, its size. 192 MiB are up to three seconds.
     pub work: u64,
 }
 

@@ -23,13 +23,6 @@ fn gives(program: &str, event: &str, outputs: &[&str]) {
     assert_eq!(given.as_deref(), Ok(&*outputs.iter().map(|&text| text.to_owned()).collect::<Vec<_>>()), "{program}");
 }
 
-#[track_caller]
-fn fails(program: &str, event: &str, message: &str) {
-    let given = run(program, event);
-    assert!(matches!(&given, Err(error) if error.contains(message)), "{program}: {given:?} has no {message:?}");
-    assert!(given.unwrap_err().chars().count() < 400, "{program}: error texts are cut");
-}
-
 #[test]
 fn json_comes_out_as_it_went_in() {
     for (rule, event) in [
@@ -200,8 +193,18 @@ fn the_variable_is_there_where_it_is_given_and_read_only_if_mentioned() {
     assert!(!Program::compile(".record", Some("$record")).expect("jq").reads_variable());
 }
 
+/// As in the thread that runs programs.
+fn on_a_large_stack(test: fn()) {
+    let thread = std::thread::Builder::new().stack_size(STACK_SIZE).spawn(test).expect("a thread");
+    thread.join().expect("the test passes");
+}
+
 #[test]
 fn a_hostile_event_makes_the_program_fail_and_nothing_else() {
+    on_a_large_stack(hostile_events);
+}
+
+fn hostile_events() {
     let list = |item: &str, count: usize| format!("[{}]", vec![item; count].join(","));
     let many = list("1", 300_000);
     for (rule, program, event, message) in [
