@@ -122,7 +122,7 @@ impl Senders {
             if let Some(delivery) = self.unsent.pop_front() {
                 return delivery;
             }
-            self.end_surplus_threads();
+            self.end_surplus_threads(clock::now());
             let oldest = self.idle.front().map(|(since, _)| *since + IDLE_LIMIT);
             let done = tokio::select! {
                 biased;
@@ -140,8 +140,7 @@ impl Senders {
         }
     }
 
-    fn end_surplus_threads(&mut self) {
-        let now = clock::now();
+    fn end_surplus_threads(&mut self, now: Moment) {
         while self.idle.front().is_some_and(|(since, _)| now.since(*since) >= IDLE_LIMIT) {
             self.idle.pop_front();
         }
@@ -189,4 +188,167 @@ fn send_all(mut client: Client, errands: &Receiver<Errand>, judge: &Judge, repor
 /// Without an answer an event is always tried again: the endpoint may never have seen it.
 fn no_answer(detail: String) -> Answer {
     Answer { outcome: Outcome::Retry, status: None, detail, retry_after: None, log: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::schema::{Secret, TlsSettings};
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    /// Answers every request with its own body, and counts connections. Requests that say "wait" are answered when
+    /// the gate opens.
+    fn echo(gate: Arc<Mutex<()>>) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&connections);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let (mut stream, gate) = (stream.unwrap(), Arc::clone(&gate));
+                thread::spawn(move || {
+                    let mut buffer = [0; 4096];
+                    while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                        let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                        let body = request.split("\r\n\r\n").nth(1).unwrap();
+                        if body.starts_with("wait") {
+                            drop(gate.lock().unwrap());
+                        }
+                        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                        stream.write_all(answer.as_bytes()).unwrap();
+                    }
+                });
+            }
+        });
+        (url, connections)
+    }
+
+    fn senders(url: &str, max_in_flight: u16) -> Senders {
+        let settings = WebhookSettings {
+            url: Secret::new(url),
+            display_url: url.to_owned(),
+            method: "POST".to_owned(),
+            headers: vec![],
+            tls: TlsSettings::default(),
+            timeout: SOON,
+            connect_timeout: SOON,
+            max_response_size: 1024,
+            idempotency_header: None,
+            outcomes: vec![],
+        };
+        let judge = |response: &Response| Answer {
+            outcome: Outcome::Delivered,
+            status: Some(response.status),
+            detail: String::from_utf8_lossy(&response.body).into_owned(),
+            retry_after: None,
+            log: None,
+        };
+        Senders::start(&settings, max_in_flight, None, Arc::new(judge)).unwrap()
+    }
+
+    fn request(id: u64, body: &str) -> DeliveryRequest {
+        DeliveryRequest { id, body: body.into(), idempotency_key: format!("key-{id}") }
+    }
+
+    async fn next(senders: &mut Senders) -> Delivery {
+        tokio::time::timeout(SOON, senders.next_answer()).await.expect("an answer in time")
+    }
+
+    #[tokio::test]
+    async fn one_after_another_goes_over_one_connection() {
+        let (url, connections) = echo(Arc::default());
+        let mut senders = senders(&url, 16);
+        for id in 0..5 {
+            senders.submit(request(id, "one"));
+            assert_eq!(next(&mut senders).await.id, id);
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn every_request_gets_its_own_answer_whatever_the_order() {
+        let (url, connections) = echo(Arc::default());
+        let mut senders = senders(&url, 8);
+        let mut answers = BTreeMap::new();
+        for id in 0..200 {
+            senders.submit(request(id, &format!("body of {id}")));
+            if id >= 7 {
+                let delivery = next(&mut senders).await;
+                answers.insert(delivery.id, delivery.answer.detail);
+            }
+        }
+        while answers.len() < 200 {
+            let delivery = next(&mut senders).await;
+            answers.insert(delivery.id, delivery.answer.detail);
+        }
+        assert!(answers.iter().all(|(id, detail)| *detail == format!("body of {id}")), "{answers:?}");
+        assert!(connections.load(Ordering::SeqCst) <= 8);
+    }
+
+    #[tokio::test]
+    async fn a_slow_request_holds_back_no_other() {
+        let gate = Arc::new(Mutex::new(()));
+        let (url, _) = echo(Arc::clone(&gate));
+        let mut senders = senders(&url, 4);
+        let closed = gate.lock().unwrap();
+        senders.submit(request(0, "wait"));
+        for id in 1..10 {
+            senders.submit(request(id, "quick"));
+            assert_eq!(next(&mut senders).await.id, id);
+        }
+        drop(closed);
+        assert_eq!(next(&mut senders).await.id, 0);
+    }
+
+    #[tokio::test]
+    async fn waiting_for_an_answer_can_be_given_up_and_taken_up_again() {
+        let (url, _) = echo(Arc::default());
+        let mut senders = senders(&url, 4);
+        (0..4).for_each(|id| senders.submit(request(id, "x")));
+        let mut answered = BTreeSet::new();
+        while answered.len() < 4 {
+            tokio::select! {
+                biased;
+                () = tokio::task::yield_now() => {}
+                delivery = senders.next_answer() => assert!(answered.insert(delivery.id)),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn without_an_endpoint_the_answer_is_to_try_again() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut senders = senders(&format!("http://127.0.0.1:{port}/?token=hidden"), 4);
+        senders.submit(request(7, "x"));
+        let Delivery { id, answer } = next(&mut senders).await;
+        assert_eq!((id, answer.outcome, answer.status), (7, Outcome::Retry, None));
+        assert_eq!(answer.detail, format!("cannot connect to 127.0.0.1:{port}: connection refused"));
+    }
+
+    #[tokio::test]
+    async fn threads_that_nobody_needs_end() {
+        let (url, _) = echo(Arc::default());
+        let mut senders = senders(&url, 4);
+        (0..4).for_each(|id| senders.submit(request(id, "x")));
+        for _ in 0..4 {
+            next(&mut senders).await;
+        }
+        assert_eq!(senders.idle.len(), 4);
+        senders.end_surplus_threads(clock::now() + IDLE_LIMIT);
+        assert!(senders.idle.is_empty());
+        // The judge is held by every thread, and by the senders themselves.
+        let gone = async {
+            while Arc::strong_count(&senders.judge) > 1 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(SOON, gone).await.expect("the threads to end");
+    }
 }

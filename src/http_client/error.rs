@@ -86,7 +86,8 @@ pub(super) fn io_reason(error: &io::Error) -> String {
 /// Why TLS was refused, and what to do about it where that is plain.
 pub(super) fn tls_reason(error: &rustls::Error) -> String {
     match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        // A bad signature is what an authority of the same name gives: made anew, with another key.
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "its certificate comes from an authority that is not trusted; tls.ca_file names one".to_owned()
         }
         rustls::Error::InvalidCertificate(
