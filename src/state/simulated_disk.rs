@@ -24,7 +24,6 @@ struct State {
     /// Nothing works any more: the process was killed.
     dead: bool,
     rng: Option<fastrand::Rng>,
-    read_bytes: u64,
     written_bytes: u64,
     flushes: u64,
 }
@@ -71,11 +70,6 @@ impl Disk {
         after.seen = image;
         drop(after);
         next
-    }
-
-    /// Bytes read, since this process began.
-    pub(super) fn read_bytes(&self) -> u64 {
-        self.0.lock().unwrap().read_bytes
     }
 
     /// Bytes written, and flushes.
@@ -138,8 +132,7 @@ impl StorageBackend for Backend {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), Error> {
-        let mut state = self.0.0.lock().unwrap();
-        state.read_bytes += out.len() as u64;
+        let state = self.0.0.lock().unwrap();
         let start = offset as usize;
         let bytes = state.seen.get(start..start + out.len()).ok_or(Error::from(ErrorKind::UnexpectedEof))?;
         out.copy_from_slice(bytes);

@@ -276,6 +276,7 @@ fn a_real_disk_that_is_full_loses_nothing_that_was_acknowledged() {
         println!("not tested: a small file system can only be mounted by root");
         return;
     }
+    let _mounted = Mounted(directory.path());
     let buried = with_state(directory.path(), async |state| {
         let mut buried = 0;
         loop {
@@ -299,8 +300,15 @@ fn a_real_disk_that_is_full_loses_nothing_that_was_acknowledged() {
         state.bury(letter("f", buried, 100_000), PLENTY).await.expect("there is room again");
         assert_eq!(state.forward("f").await.unwrap().partitions[5], partition(5, 100, &[]));
     });
-    let unmounted = std::process::Command::new("umount").arg(directory.path()).status();
-    assert!(unmounted.is_ok_and(|status| status.success()));
+}
+
+/// Unmounts also where an assertion failed; the folder below goes afterwards.
+struct Mounted<'a>(&'a Path);
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.0).status();
+    }
 }
 
 fn mount(arguments: &[&str], place: &Path) -> bool {
