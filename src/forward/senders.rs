@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
 
@@ -39,7 +40,7 @@ pub struct DeliveryRequest {
     /// Comes back with the answer.
     pub id: u64,
     /// The request body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// The value of the idempotency header.
     pub idempotency_key: String,
 }
@@ -138,6 +139,13 @@ impl Senders {
                 None => std::future::pending().await,
             }
         }
+    }
+
+    /// A request that came to an end already, if there is one.
+    pub fn try_next_answer(&mut self) -> Option<Delivery> {
+        let Done { delivery, inbox } = self.done.try_recv().ok()?;
+        self.idle.push_back((clock::now(), inbox));
+        Some(delivery)
     }
 
     fn end_surplus_threads(&mut self, now: Moment) {
@@ -254,7 +262,7 @@ mod tests {
     }
 
     fn request(id: u64, body: &str) -> DeliveryRequest {
-        DeliveryRequest { id, body: body.into(), idempotency_key: format!("key-{id}") }
+        DeliveryRequest { id, body: Bytes::copy_from_slice(body.as_bytes()), idempotency_key: format!("key-{id}") }
     }
 
     async fn next(senders: &mut Senders) -> Delivery {

@@ -11,7 +11,7 @@ pub mod prepare;
 pub mod printable;
 pub mod record;
 pub mod retry;
-pub mod route;
 pub mod rfc3339;
+pub mod route;
 pub mod start_position;
 pub mod topic_pattern;

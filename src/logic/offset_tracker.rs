@@ -152,10 +152,7 @@ impl OffsetTracker {
 
     /// What a restart would continue from.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            fetched: self.fetched(),
-            unsettled: self.unsettled.union(&self.awaited).copied().collect(),
-        }
+        Snapshot { fetched: self.fetched(), unsettled: self.unsettled.union(&self.awaited).copied().collect() }
     }
 }
 

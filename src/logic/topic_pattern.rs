@@ -80,6 +80,14 @@ impl TopicPattern {
         }
     }
 
+    /// A text that tells this pattern from every other; a regular expression in its anchored form.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Name(text) | Self::Glob(text) => text,
+            Self::Regex(regex) => regex.as_str(),
+        }
+    }
+
     /// The one topic that is meant, if it is one.
     pub fn name(&self) -> Option<&str> {
         match self {

@@ -128,6 +128,12 @@ impl Reader {
         }
     }
 
+    /// Whether [`start_fetches`](Self::start_fetches) could start one, given such room: else its caller need not find
+    /// out what is wanted.
+    pub fn could_fetch(&self, room: usize) -> bool {
+        self.turns.could_fetch(&self.topics, room.saturating_sub(self.ready_bytes))
+    }
+
     /// Starts a fetch at every idle broker that leads one of `wanted`.
     ///
     /// `room` is how many bytes of records ([`Record::held_bytes`]) the caller could take in; fetches under way and

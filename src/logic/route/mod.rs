@@ -322,13 +322,21 @@ impl Route {
         self.held == 0
     }
 
-    /// A fetch brought `records` of a partition (ascending offsets) and reached `next`; `log_end` is the high watermark.
-    pub fn fetched(&mut self, name: &TopicPartition, records: Vec<Record>, next: Position, log_end: i64, now: Moment) {
+    /// A fetch brought `records` of a partition (ascending offsets) and reached `next`; `log_end` is the high watermark,
+    /// where the broker told one.
+    pub fn fetched(
+        &mut self,
+        name: &TopicPartition,
+        records: Vec<Record>,
+        next: Position,
+        log_end: Option<i64>,
+        now: Moment,
+    ) {
         let Some(&index) = self.by_name.get(name) else { return };
         let Some(partition) = self.partitions.get_mut(index).filter(|partition| !partition.gone) else { return };
         let before = partition.tracker.next();
         let received = partition.tracker.received(records.iter().map(|record| record.offset), next);
-        partition.log_end = Some(log_end);
+        partition.log_end = log_end.or(partition.log_end);
         self.counters.consumed += received.fresh;
         self.counters.consumed = self.counters.consumed.saturating_sub(received.vanished);
         self.counters.lost_offsets += received.vanished;

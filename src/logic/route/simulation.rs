@@ -275,7 +275,7 @@ impl World {
         // A broker answers with whole batches: it may begin below the offset asked for.
         let begin = (from.0 - self.random.i64(0..3)).max(0);
         let (records, next) = log(name.partition, begin, self.random.i64(1..5) + (from.0 - begin));
-        self.route.fetched(&name, records, next.max(from), RECORDS, self.now);
+        self.route.fetched(&name, records, next.max(from), Some(RECORDS), self.now);
     }
 
     fn prepare(&mut self) {

@@ -89,7 +89,7 @@ impl Timeline {
         self.next_offset += records.len() as i64;
         let records = (first..).zip(records).map(|(offset, (key, value))| record(offset, key, value)).collect();
         let (next, end) = (Position(self.next_offset), self.next_offset);
-        self.route.fetched(&partition(), records, next, end, self.now);
+        self.route.fetched(&partition(), records, next, Some(end), self.now);
         self.act();
     }
 
