@@ -10,6 +10,7 @@ pub mod http_client;
 pub mod kafka;
 pub mod logging;
 pub mod logic;
+pub mod programs;
 pub mod service;
 pub mod state;
 pub mod status;

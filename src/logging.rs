@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -267,24 +267,25 @@ impl Line {
         line
     }
 
-    /// One flat object: what an event says itself comes before what its spans say.
+    /// One flat object, the time and the message first: what an event says itself comes before what its spans say.
     fn json(&self) -> String {
-        let mut object = Map::new();
-        object.insert("timestamp".to_owned(), Value::from(rfc3339::format(self.time)));
-        object.insert("level".to_owned(), Value::from(self.level.as_str().to_ascii_lowercase()));
-        for (name, value) in &self.fields.0 {
-            object.entry(*name).or_insert_with(|| value.clone());
-        }
-        for (span, fields) in self.spans.iter().rev() {
-            for (name, value) in &fields.0 {
-                // A span's `name` alone would not say whose name it is.
-                let key = if *name == "name" { *span } else { *name };
-                object.entry(key).or_insert_with(|| value.clone());
+        let mut members: Vec<(&str, Value)> = vec![
+            ("timestamp", Value::from(rfc3339::format(self.time))),
+            ("level", Value::from(self.level.as_str().to_ascii_lowercase())),
+        ];
+        let of_event = self.fields.0.iter().map(|(name, value)| (*name, value));
+        let of_spans = self.spans.iter().rev().flat_map(|(span, fields)| {
+            // A span's `name` alone would not say whose name it is.
+            fields.0.iter().map(move |(name, value)| (if *name == "name" { *span } else { *name }, value))
+        });
+        for (name, value) in of_event.chain(of_spans) {
+            if members.iter().all(|(present, _)| *present != name) {
+                members.push((name, value.clone()));
             }
         }
-        let mut line = Value::Object(object).to_string();
-        line.push('\n');
-        line
+        let members: Vec<String> =
+            members.into_iter().map(|(name, value)| format!("{}:{value}", Value::from(name))).collect();
+        format!("{{{}}}\n", members.join(","))
     }
 }
 

@@ -5,6 +5,7 @@ use super::definitions::Check;
 use super::failure::Failure;
 use super::output::{Output, remark};
 use crate::config::schema::Config;
+use crate::programs;
 
 pub(super) fn check(command: Check, output: &mut Output<'_>) -> Result<(), Failure> {
     let loaded = configuration::load(command.config.as_deref())?;
@@ -12,6 +13,7 @@ pub(super) fn check(command: Check, output: &mut Output<'_>) -> Result<(), Failu
     for warning in &config.warnings {
         remark(&format!("warning: {warning}"));
     }
+    programs::compile_all(&loaded)?;
     output.text(&summary(config))?;
     if command.connect { connect(config, output) } else { Ok(()) }
 }

@@ -20,7 +20,7 @@ pub(super) fn load(given: Option<&Path>) -> Result<Loaded, Failure> {
             path.display()
         )));
     }
-    load_file(&path, &Environment::of_process()).map_err(|error| Failure::Configuration(error.to_string()))
+    Ok(load_file(&path, &Environment::of_process())?)
 }
 
 /// Where the configuration is, whether it exists or not.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use crate::config::ConfigError;
 use crate::control::AskError;
 use crate::logic::printable::printable;
 
@@ -43,6 +44,12 @@ impl fmt::Display for Failure {
             Self::Configuration(message) => f.write_str(message),
             Self::Output(error) => write!(f, "standard output cannot be written: {error}"),
         }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Configuration(error.to_string())
     }
 }
 

@@ -16,11 +16,11 @@ use super::output::{Output, remark};
 use super::produce::next_line;
 use crate::clock;
 use crate::config::schema::{ForwardSettings, OnInvalid};
-use crate::logic::jq::Limits;
 use crate::logic::outcome::{Answer, Outcome, OutcomeRules, Response};
 use crate::logic::prepare::{Prepared, Steps};
 use crate::logic::printable::printable;
 use crate::logic::record::{Record, TopicPartition};
+use crate::programs::{self, Programs};
 
 /// A response file may be a little longer than any response that a daemon reads.
 const MAX_RESPONSE_FILE: u64 = 16 << 20;
@@ -28,12 +28,8 @@ const MAX_RESPONSE_FILE: u64 = 16 << 20;
 pub(super) fn test(command: Test, output: &mut Output<'_>) -> Result<(), Failure> {
     let loaded = configuration::load(command.config.as_deref())?;
     let forward = configuration::forward(&loaded.config, command.forward.as_deref())?;
-    let refused = |error: &dyn fmt::Display| Failure::Configuration(format!("forward {}: {error}", forward.name));
-    let limits = Limits::for_records_of(forward.max_record_size);
-    let steps = Steps::compile(&forward.steps, limits).map_err(|error| refused(&error))?;
-    let rules = OutcomeRules::compile(&forward.webhook.outcomes)
-        .map_err(|(index, error)| refused(&format!("outcome {}: {error}", index + 1)))?;
-    let answer = command.response.as_deref().map(|path| judge(&rules, path)).transpose()?;
+    let Programs { steps, outcomes } = programs::compile(&loaded, forward)?;
+    let answer = command.response.as_deref().map(|path| judge(&outcomes, path)).transpose()?;
     let mut input = io::stdin().lock();
     let tally = run_steps(&steps, forward, answer.as_ref(), &mut input, output)?;
     if let Some(answer) = &answer {

@@ -25,7 +25,7 @@ impl ProcessFigures {
     }
 }
 
-/// `VmRSS:	    1234 kB` of /proc/self/status. (statm counts pages, whose size differs between machines.)
+/// `VmRSS: 1234 kB` of /proc/self/status. (statm counts pages, whose size differs between machines.)
 fn resident_bytes(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)

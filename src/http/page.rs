@@ -59,10 +59,10 @@ fn daemon_reasons(page: &mut String, status: &Status) {
 }
 
 fn card(page: &mut String, forward: &ForwardStatus) {
-    let _ = write!(
+    let _ = writeln!(
         page,
         "<section class=\"card\"><div><h2>{}</h2><span class=\"state {state}\">{state}</span>\
-         <span class=\"topics\">{}</span></div>\n",
+         <span class=\"topics\">{}</span></div>",
         escape(&forward.name),
         escape(&forward.topics.join(", ")),
         state = forward.state.name(),
@@ -117,10 +117,10 @@ fn partitions(page: &mut String, partitions: &[PartitionStatus]) {
         return;
     }
     let open = if partitions.len() <= OPEN_PARTITIONS { " open" } else { "" };
-    let _ = write!(
+    let _ = writeln!(
         page,
         "<details{open}><summary>{} partition{}</summary><div class=\"scroll\"><table>\
-         <tr><th>topic / partition</th><th>lag</th><th>stored</th><th>fetched</th><th>end</th></tr>\n",
+         <tr><th>topic / partition</th><th>lag</th><th>stored</th><th>fetched</th><th>end</th></tr>",
         partitions.len(),
         if partitions.len() == 1 { "" } else { "s" },
     );

@@ -1,4 +1,5 @@
 use super::*;
+use serde_json::Map;
 use std::path::Path;
 
 fn settings(path: &Path, level: LogThreshold, format: LogFormat) -> LogSettings {
@@ -43,6 +44,7 @@ fn a_json_line_is_one_flat_object() {
         let _entered = span.enter();
         tracing::warn!(status = 503, "not\ndelivered");
     });
+    assert!(lines[0].starts_with("{\"timestamp\":\"20"), "{}", lines[0]);
     let mut object: Map<String, Value> = serde_json::from_str(&lines[0]).expect("JSON");
     assert!(object.remove("timestamp").is_some());
     let expected =
