@@ -15,3 +15,5 @@ pub mod service;
 pub mod state;
 pub mod status;
 pub mod tls;
+pub mod state_documents;
+pub mod status;

@@ -17,11 +17,13 @@ pub(super) fn forwards(command: Forwards, output: &mut Output<'_>) -> Result<(),
         }
         ForwardsCommand::Pause(pause) => {
             let config = configuration::load(pause.config.as_deref())?.config;
-            ask::done(&config, &ControlRequest::PauseForward { name: pause.name }, Source::Daemon)
+            configuration::forward(&config, Some(&pause.name))?;
+            ask::done(&config, &ControlRequest::PauseForward { name: pause.name }, Source::DaemonOrState)
         }
         ForwardsCommand::Resume(resume) => {
             let config = configuration::load(resume.config.as_deref())?.config;
-            ask::done(&config, &ControlRequest::ResumeForward { name: resume.name }, Source::Daemon)
+            configuration::forward(&config, Some(&resume.name))?;
+            ask::done(&config, &ControlRequest::ResumeForward { name: resume.name }, Source::DaemonOrState)
         }
     }
 }
