@@ -56,7 +56,10 @@ async fn list(state: &StateHandle, filter: &DeadLetterFilter) -> Result<ControlR
 }
 
 /// All letters that the filter lets through, in the order of their ids; where there is a limit, the newest.
-async fn summaries(state: &StateHandle, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, StateError> {
+pub(crate) async fn summaries(
+    state: &StateHandle,
+    filter: &DeadLetterFilter,
+) -> Result<Vec<DeadLetterSummary>, StateError> {
     let mut letters = Vec::new();
     let mut next = Some(0);
     while let Some(after) = next {

@@ -1,15 +1,20 @@
 //! `barnabas run`: the configuration, the log, a runtime, and the daemon in it.
 
+use std::path::PathBuf;
+
 use super::configuration;
 use super::definitions::Run;
 use super::failure::Failure;
 use crate::config::schema::Config;
+use crate::daemon;
 use crate::logging::Log;
+use crate::programs;
 
 pub(super) fn run(command: Run) -> Result<(), Failure> {
-    let loaded = configuration::load(command.config.as_deref())?;
-    let log = Log::start(&loaded.config.log);
-    for warning in &loaded.config.warnings {
+    let given = command.config;
+    let config = load(given.as_ref())?;
+    let log = Log::start(&config.log);
+    for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     // One thread for sockets and loops; what computes or blocks has threads of its own.
@@ -17,10 +22,13 @@ pub(super) fn run(command: Run) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("the runtime cannot be started: {error}")))?;
-    runtime.block_on(daemon(loaded.config, log))
+    let reload = move || load(given.as_ref()).map_err(|failure| failure.to_string());
+    runtime.block_on(daemon::run(config, Box::new(reload), log)).map_err(Failure::failed)
 }
 
-/// Runs until it is told to stop.
-async fn daemon(_config: Config, _log: Log) -> Result<(), Failure> {
-    Err(Failure::failed("the daemon is not part of this build"))
+/// The configuration, with everything checked that can be without a network.
+fn load(given: Option<&PathBuf>) -> Result<Config, Failure> {
+    let loaded = configuration::load(given.map(PathBuf::as_path))?;
+    programs::compile_all(&loaded)?;
+    Ok(loaded.config)
 }
