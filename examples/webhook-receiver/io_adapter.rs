@@ -18,7 +18,7 @@ impl<S: AsyncRead + Unpin> hyper::rt::Read for ForHyper<S> {
     ) -> Poll<io::Result<()>> {
         let mut staging = [0; 8 * 1024];
         let room = cursor.remaining().min(staging.len());
-        let mut buffer = ReadBuf::new(&mut staging[..room]);
+        let mut buffer = ReadBuf::new(staging.get_mut(..room).unwrap_or_default());
         ready!(Pin::new(&mut self.0).poll_read(cx, &mut buffer))?;
         cursor.put_slice(buffer.filled());
         Poll::Ready(Ok(()))

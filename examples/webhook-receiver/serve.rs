@@ -178,7 +178,7 @@ impl Drop for UnderWay<'_> {
 }
 
 fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Content> {
-    let mut response = Response::new(Content { data: Some(body.into()), cut_short: false });
+    let mut response = Response::new(Content { data: Some(body.into()), end: End::Complete });
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
@@ -199,7 +199,7 @@ fn response(then: &Then) -> Response<Content> {
     }
     if then.cut == Some(Cut::During) {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(promised));
-        response.body_mut().cut_short = true;
+        response.body_mut().end = End::CutOnceSent;
     }
     response
 }
@@ -207,26 +207,46 @@ fn response(then: &Then) -> Response<Content> {
 /// The body of an answer.
 struct Content {
     data: Option<Bytes>,
-    /// More was announced than there is.
-    cut_short: bool,
+    end: End,
+}
+
+/// What comes after the data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// All that was announced has been sent.
+    Complete,
+    /// More was announced than there is; hyper must be given the time to send what there is.
+    CutOnceSent,
+    /// It has had that time.
+    CutNow,
 }
 
 impl Body for Content {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let frame = self.data.take().map(|data| Ok(Frame::data(data)));
-        Poll::Ready(frame.or_else(|| self.cut_short.then(|| Err(io::Error::other(ConnectionCut)))))
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(data) = self.data.take() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        match self.end {
+            End::Complete => Poll::Ready(None),
+            End::CutOnceSent => {
+                self.end = End::CutNow;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            End::CutNow => Poll::Ready(Some(Err(io::Error::other(ConnectionCut)))),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.data.is_none() && !self.cut_short
+        self.data.is_none() && self.end == End::Complete
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.data {
-            Some(data) if !self.cut_short => SizeHint::with_exact(data.len() as u64),
+            Some(data) if self.end == End::Complete => SizeHint::with_exact(data.len() as u64),
             _ => SizeHint::default(),
         }
     }

@@ -205,14 +205,14 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::io::{Read, Write};
     use std::net::TcpListener;
-    use std::sync::Mutex;
+    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     const SOON: Duration = Duration::from_secs(20);
 
     /// Answers every request with its own body, and counts connections. Requests that say "wait" are answered when
-    /// the gate opens.
-    fn echo(gate: Arc<Mutex<()>>) -> (String, Arc<AtomicUsize>) {
+    /// the test has come to the gate, too.
+    fn echo(gate: Arc<Barrier>) -> (String, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let connections = Arc::new(AtomicUsize::new(0));
@@ -227,7 +227,7 @@ mod tests {
                         let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
                         let body = request.split("\r\n\r\n").nth(1).unwrap();
                         if body.starts_with("wait") {
-                            drop(gate.lock().unwrap());
+                            gate.wait();
                         }
                         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
                         stream.write_all(answer.as_bytes()).unwrap();
@@ -271,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_after_another_goes_over_one_connection() {
-        let (url, connections) = echo(Arc::default());
+        let (url, connections) = echo(Arc::new(Barrier::new(2)));
         let mut senders = senders(&url, 16);
         for id in 0..5 {
             senders.submit(request(id, "one"));
@@ -282,7 +282,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_request_gets_its_own_answer_whatever_the_order() {
-        let (url, connections) = echo(Arc::default());
+        let (url, connections) = echo(Arc::new(Barrier::new(2)));
         let mut senders = senders(&url, 8);
         let mut answers = BTreeMap::new();
         for id in 0..200 {
@@ -302,22 +302,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_request_holds_back_no_other() {
-        let gate = Arc::new(Mutex::new(()));
+        let gate = Arc::new(Barrier::new(2));
         let (url, _) = echo(Arc::clone(&gate));
         let mut senders = senders(&url, 4);
-        let closed = gate.lock().unwrap();
         senders.submit(request(0, "wait"));
         for id in 1..10 {
             senders.submit(request(id, "quick"));
             assert_eq!(next(&mut senders).await.id, id);
         }
-        drop(closed);
+        gate.wait();
         assert_eq!(next(&mut senders).await.id, 0);
     }
 
     #[tokio::test]
     async fn waiting_for_an_answer_can_be_given_up_and_taken_up_again() {
-        let (url, _) = echo(Arc::default());
+        let (url, _) = echo(Arc::new(Barrier::new(2)));
         let mut senders = senders(&url, 4);
         (0..4).for_each(|id| senders.submit(request(id, "x")));
         let mut answered = BTreeSet::new();
@@ -342,7 +341,7 @@ mod tests {
 
     #[tokio::test]
     async fn threads_that_nobody_needs_end() {
-        let (url, _) = echo(Arc::default());
+        let (url, _) = echo(Arc::new(Barrier::new(2)));
         let mut senders = senders(&url, 4);
         (0..4).for_each(|id| senders.submit(request(id, "x")));
         for _ in 0..4 {

@@ -152,7 +152,9 @@ fn answers_that_are_wrong_or_odd() {
         [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", [b'x'; 100_000].as_slice()].concat().leak();
     let long_head: &'static [u8] = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(20_000)).into_bytes().leak();
     let exact: &'static [u8] = [b"HTTP/1.1 200 OK\r\n\r\n".as_slice(), &[b'x'; 1024]].concat().leak();
-    let cases: [(&str, &'static [u8], After, Result<(u16, usize), &str>); 12] = [
+    /// The case, what the server says and does then, and the status and body length or the beginning of the error.
+    type Case = (&'static str, &'static [u8], After, Result<(u16, usize), &'static str>);
+    let cases: [Case; 12] = [
         (
             "a redirect is an answer",
             b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n",

@@ -10,3 +10,6 @@ pub mod records;
 pub mod wire;
 
 mod sasl;
+//! Speaks to Kafka.
+
+pub mod producer;

@@ -7,6 +7,7 @@ pub mod moment;
 pub mod offset_tracker;
 pub mod outcome;
 pub mod position;
+pub mod partitioner;
 pub mod prepare;
 pub mod printable;
 pub mod record;
