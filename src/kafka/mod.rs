@@ -1,15 +1,14 @@
 //! Everything that speaks to Kafka. `wire` has the connections, the files beside it have one request each, `records`
-//! reads what a fetch brings. Decides nothing that a forward could decide.
+//! reads what a fetch brings, `reader` follows topics. `producer` is rskafka's. Decides nothing that a forward could
+//! decide.
 
 pub mod fetch;
 pub mod groups;
 pub mod list_offsets;
 pub mod metadata;
+pub mod producer;
 pub mod reader;
 pub mod records;
 pub mod wire;
 
 mod sasl;
-//! Speaks to Kafka.
-
-pub mod producer;

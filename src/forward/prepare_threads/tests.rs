@@ -30,11 +30,14 @@ fn job(partition: i32, records: &[(u32, &str)]) -> PrepareJob<u32> {
             },
         )
     };
-    PrepareJob { partition: TopicPartition::new("t", partition), records: records.iter().map(record).collect() }
+    PrepareJob {
+        partition: TopicPartition::new("t", partition),
+        records: records.iter().map(record).map(|(ticket, record)| (ticket, Arc::new(record))).collect(),
+    }
 }
 
 fn bodies(answer: &PrepareAnswer<u32>) -> Vec<(u32, String)> {
-    let body = |(ticket, record, event): &(u32, Record, PreparedEvent)| {
+    let body = |(ticket, record, event): &(u32, Arc<Record>, PreparedEvent)| {
         assert_eq!(record.offset, i64::from(*ticket), "the record belongs to its ticket");
         let text = match &event.prepared {
             Prepared::Ready { bodies, .. } => String::from_utf8_lossy(&bodies[0]).into_owned(),
