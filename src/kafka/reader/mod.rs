@@ -50,8 +50,6 @@ pub struct Reader {
     troubles: Troubles,
     under_way: JoinSet<Done>,
     ready: VecDeque<ReaderEvent>,
-    /// What the records in `ready` cost to hold.
-    ready_bytes: usize,
     /// When the first pause ends that kept a wanted partition from being fetched.
     pause_ends: Option<Moment>,
 }
@@ -123,7 +121,6 @@ impl Reader {
             troubles: Troubles::default(),
             under_way: JoinSet::new(),
             ready: VecDeque::new(),
-            ready_bytes: 0,
             pause_ends: None,
         }
     }
@@ -131,19 +128,21 @@ impl Reader {
     /// Whether [`start_fetches`](Self::start_fetches) could start one, given such room: else its caller need not find
     /// out what is wanted.
     pub fn could_fetch(&self, room: usize) -> bool {
-        self.turns.could_fetch(&self.topics, room.saturating_sub(self.ready_bytes))
+        self.ready.is_empty() && self.turns.could_fetch(&self.topics, room)
     }
 
     /// Starts a fetch at every idle broker that leads one of `wanted`.
     ///
-    /// `room` is how many bytes of records ([`Record::held_bytes`]) the caller could take in; fetches under way and
-    /// events not taken yet are subtracted here. Below 16 KiB nothing is fetched, so who holds nothing must offer that
+    /// `room` is how many bytes of records ([`Record::held_bytes`]) the caller could take in; what is set aside for
+    /// fetches under way is subtracted here. Below 16 KiB nothing is fetched, so who holds nothing must offer that
     /// much. It can be exceeded by one record for each broker.
+    ///
+    /// Does nothing while there are events to take: they may move the very positions that are given here. So call it
+    /// before each [`Reader::next`].
     ///
     /// Must be called within a tokio runtime.
     pub fn start_fetches(&mut self, wanted: &[(TopicPartition, Position)], room: usize, now: Moment) {
-        let room = room.saturating_sub(self.ready_bytes);
-        if !self.turns.could_fetch(&self.topics, room) {
+        if !self.could_fetch(room) {
             return;
         }
         let (plans, pause_ends) = self.turns.plan(wanted, &self.topics, room, now);
@@ -159,7 +158,6 @@ impl Reader {
     pub async fn next(&mut self) -> ReaderEvent {
         loop {
             if let Some(event) = self.ready.pop_front() {
-                self.ready_bytes = self.ready_bytes.saturating_sub(held_bytes(&event));
                 return event;
             }
             let now = clock::now();
@@ -260,7 +258,7 @@ impl Reader {
             Outcome::Read { parsed, high_watermark, log_start } => {
                 self.turns.partition_answered(&partition, !parsed.records.is_empty());
                 self.recovered(place);
-                self.push(ReaderEvent::Fetched(FetchedRecords {
+                self.ready.push_back(ReaderEvent::Fetched(FetchedRecords {
                     broker,
                     partition,
                     asked_from: wanted.position,
@@ -274,7 +272,7 @@ impl Reader {
             Outcome::OutOfRange { log_start, high_watermark } => {
                 failed(Failure::Passing, REFUSED);
                 let asked_from = wanted.position;
-                self.push(ReaderEvent::OutOfRange { partition, asked_from, log_start, high_watermark });
+                self.ready.push_back(ReaderEvent::OutOfRange { partition, asked_from, log_start, high_watermark });
             }
             Outcome::Refused(error) => self.refused(&partition, wanted.position, error, now),
             Outcome::Unreadable(error) => {
@@ -314,22 +312,10 @@ impl Reader {
             self.ready.push_back(ReaderEvent::Recovered(place));
         }
     }
-
-    fn push(&mut self, event: ReaderEvent) {
-        self.ready_bytes = self.ready_bytes.saturating_add(held_bytes(&event));
-        self.ready.push_back(event);
-    }
 }
 
 fn failure_of(error: &Error) -> Failure {
     if error.is_permanent() { Failure::Refused } else { Failure::Passing }
-}
-
-fn held_bytes(event: &ReaderEvent) -> usize {
-    match event {
-        ReaderEvent::Fetched(fetched) => fetched.records.iter().map(Record::held_bytes).sum(),
-        _ => 0,
-    }
 }
 
 /// Never, where there is nothing to wake up for.

@@ -38,6 +38,8 @@ pub(super) struct Wanted {
 struct BrokerState {
     /// The room of the fetch that is under way.
     fetching: Option<usize>,
+    /// The turn in which it was last sent one.
+    sent: u64,
     failures: u32,
     not_before: Moment,
 }
@@ -96,7 +98,10 @@ impl Turns {
         let share = (room / by_broker.len().max(1)).max(LEAST_ROOM);
         let mut free = room.saturating_sub(self.reserved());
         let mut plans = Vec::new();
-        for (broker, mut partitions) in by_broker {
+        // Where there is not room enough for all, they take turns.
+        let mut by_turn: Vec<_> = by_broker.into_iter().collect();
+        by_turn.sort_by_key(|(broker, _)| self.brokers.get(broker).map_or(0, |state| state.sent));
+        for (broker, mut partitions) in by_turn {
             match self.brokers.get(&broker) {
                 Some(state) if state.fetching.is_some() => continue,
                 Some(state) if state.not_before > now => {
@@ -127,12 +132,15 @@ impl Turns {
     }
 
     pub(super) fn sent(&mut self, plan: &Plan) {
-        self.brokers.entry(plan.broker).or_default().fetching = Some(plan.room);
+        self.turn += 1;
+        let state = self.brokers.entry(plan.broker).or_default();
+        state.fetching = Some(plan.room);
+        state.sent = self.turn;
     }
 
     pub(super) fn broker_answered(&mut self, broker: i32) {
         let state = self.brokers.entry(broker).or_default();
-        *state = BrokerState::default();
+        *state = BrokerState { sent: state.sent, ..BrokerState::default() };
     }
 
     pub(super) fn broker_failed(&mut self, broker: i32, failure: Failure, now: Moment) {

@@ -68,6 +68,20 @@ fn each_leader_is_asked_for_its_own_partitions_within_its_share() {
 }
 
 #[test]
+fn where_there_is_not_room_for_all_brokers_take_turns() {
+    let mut turns = Turns::default();
+    let little = 20 << 10;
+    for rule in ["once", "again"] {
+        check(rule, &turns, &[0, 1], little, NOW, &[(1, &[0], 16 << 10)]);
+        send(&mut turns, &[0, 1], little);
+        turns.broker_answered(1);
+        check(rule, &turns, &[0, 1], little, NOW, &[(2, &[1], 16 << 10)]);
+        send(&mut turns, &[0, 1], little);
+        turns.broker_answered(2);
+    }
+}
+
+#[test]
 fn planning_is_worth_while_only_with_an_idle_leader_and_room() {
     let mut turns = Turns::default();
     assert!(turns.could_fetch(&topics(), ROOM));

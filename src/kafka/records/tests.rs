@@ -353,10 +353,10 @@ fn compressed_messages_of_the_old_formats() {
         let absolute = compress(codec, &inner([10, 11, 14], None));
         let relative = compress(codec, &inner([0, 1, 4], Some(50)));
         let old = message(14, number, None, Some(&absolute));
-        check("format 0 has its own offsets inside", &[old.clone()], 0, &[], &[10, 11, 14], 15);
+        check("format 0 has its own offsets inside", std::slice::from_ref(&old), 0, &[], &[10, 11, 14], 15);
         check("asked from the middle", &[old], 11, &[], &[11, 14], 15);
         let one = message(14, number, Some(99), Some(&relative));
-        check("format 1 counts from the first", &[one.clone()], 0, &[], &[10, 11, 14], 15);
+        check("format 1 counts from the first", std::slice::from_ref(&one), 0, &[], &[10, 11, 14], 15);
         assert_eq!(read(&one, 0).records[0].timestamp, 50);
         let stamped = message(14, number | 1 << 3, Some(99), Some(&relative));
         assert_eq!(read(&stamped, 0).records[0].timestamp, 99, "LogAppendTime is the outer message's");
