@@ -29,7 +29,7 @@ use crate::logic::outcome::{Answer, Outcome};
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Room for a TLS handshake and the jq of an outcome rule; only what is touched takes memory.
-const STACK_SIZE: usize = 512 * 1024;
+const STACK_SIZE: usize = 2 * 1024 * 1024;
 
 /// What an answer means for the event that was sent. Called by many threads at once.
 pub type Judge = Arc<dyn Fn(&Response) -> Answer + Send + Sync>;

@@ -9,9 +9,9 @@ use jaq_std::ValT as _;
 use regex_lite::{Regex, RegexBuilder};
 
 use super::guard::{self, Kind, Run};
-use super::json;
 use super::order::Ordered;
 use super::syntax::Def;
+use super::{json, objects};
 
 /// Definitions that call natives which are left out.
 const DEFINITIONS_LEFT_OUT: &[&str] = &["stderr", "debug", "halt", "halt_error"];
@@ -33,19 +33,18 @@ const NATIVES_LEFT_OUT: &[&str] = &[
 ];
 
 /// The definitions of the library, weighed like the program.
-pub(super) fn definitions() -> impl Iterator<Item = Def<'static>> {
+pub(super) fn definitions() -> Vec<Def<'static>> {
     let all = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
-    all.filter(|definition| !DEFINITIONS_LEFT_OUT.contains(&definition.name)).map(|mut definition| {
-        guard::weave(&mut definition.body);
-        definition
-    })
+    let mut kept: Vec<_> = all.filter(|definition| !DEFINITIONS_LEFT_OUT.contains(&definition.name)).collect();
+    kept.iter_mut().for_each(|definition| guard::weave(&mut definition.body));
+    kept
 }
 
 /// The functions that are written in Rust.
 pub(super) fn natives() -> impl Iterator<Item = Fun<Kind>> {
     let theirs = jaq_core::funs::<Kind>().chain(jaq_std::funs::<Kind>()).chain(jaq_json::funs::<Kind>());
     let theirs = theirs.filter(|(name, ..)| !NATIVES_LEFT_OUT.contains(name));
-    theirs.chain(guard::functions()).chain(ours())
+    theirs.chain(guard::functions()).chain(objects::functions()).chain(ours())
 }
 
 fn ours() -> Vec<Fun<Kind>> {

@@ -15,6 +15,7 @@ use jaq_core::path::Part;
 use jaq_core::{Cv, DataT, Exn, Lut, Native, ValX, ValXs, data::HasLut};
 use jaq_json::{Num, Val};
 
+use super::objects::Templates;
 use super::order::Ordered;
 use super::syntax::{Term, for_each_child_mut};
 use super::{Limits, json};
@@ -33,6 +34,7 @@ impl DataT for Kind {
 /// One run of a program on one event.
 pub(super) struct Run<'a> {
     lut: &'a Lut<Kind>,
+    templates: &'a Templates,
     limits: &'a Limits,
     /// Work done, in the unit of `Limits::work`.
     spent: Cell<u64>,
@@ -50,12 +52,16 @@ impl<'a> HasLut<'a, Kind> for &'a Run<'a> {
 const STEP: u64 = 64;
 
 impl<'a> Run<'a> {
-    pub(super) fn new(lut: &'a Lut<Kind>, limits: &'a Limits) -> Self {
-        Self { lut, limits, spent: Cell::new(0), steps: Cell::new(0) }
+    pub(super) fn new(lut: &'a Lut<Kind>, templates: &'a Templates, limits: &'a Limits) -> Self {
+        Self { lut, templates, limits, spent: Cell::new(0), steps: Cell::new(0) }
     }
 
     pub(super) fn is_exhausted(&self) -> bool {
         self.spent.get() > self.limits.work
+    }
+
+    pub(super) fn templates(&self) -> &'a Templates {
+        self.templates
     }
 
     pub(super) fn output_bytes(&self) -> usize {
@@ -97,7 +103,7 @@ impl<'a> Run<'a> {
             _ => false,
         };
         // Nesting by one level a step would end in a stack overflow when the value is dropped.
-        if enormous || (self.steps.get() % CHECK_DEPTH_EVERY == 0 && is_too_deep(value)) {
+        if enormous || (self.steps.get().is_multiple_of(CHECK_DEPTH_EVERY) && is_too_deep(value)) {
             return self.exhaust();
         }
         Ok(())

@@ -8,6 +8,7 @@
 mod functions;
 mod guard;
 pub mod json;
+mod objects;
 mod order;
 mod path;
 mod refuse;
@@ -22,6 +23,7 @@ use jaq_core::{Compiler, Ctx, Vars};
 pub use jaq_json::Val;
 
 use guard::{Kind, Run};
+use objects::Templates;
 pub use path::{Path, Step};
 
 /// The stack, in bytes, that a thread needs to run any program on any event in any build.
@@ -34,7 +36,7 @@ pub struct Limits {
     pub outputs: usize,
     /// Bytes of JSON text that one output, or all outputs together, may take.
     pub output_bytes: usize,
-    /// Work in bytes: a step costs 64 and, where it is a text, its size. 192 MiB are up to three seconds.
+    /// Work in bytes: a step costs 64 and, where it is a text, its size. 64 MiB are one to two seconds.
     pub work: u64,
 }
 
@@ -42,7 +44,7 @@ impl Limits {
     /// The limits for programs on records of at most `max_record_size` bytes.
     pub fn for_records_of(max_record_size: usize) -> Self {
         const MIB: usize = 1 << 20;
-        let work = (64 * MIB).saturating_add(max_record_size.saturating_mul(32)).min(512 * MIB);
+        let work = (32 * MIB).saturating_add(max_record_size.saturating_mul(8)).min(256 * MIB);
         Self {
             outputs: 1000,
             // A small record may well become a larger request.
@@ -83,6 +85,7 @@ impl JqError {
 /// A compiled program. It can be shared between threads.
 pub struct Program {
     filter: jaq_core::Filter<Kind>,
+    templates: Templates,
     variable: Variable,
 }
 
@@ -117,15 +120,17 @@ impl Program {
             Some(_) => Variable::Unused,
             None => Variable::None,
         };
+        let arena = Arena::default();
+        let mut templates = Templates::default();
+        templates.weave(&mut term, &arena);
         guard::weave(&mut term);
 
         // The program becomes a definition, since only definitions can be handed over as a tree, not as text.
         const MAIN: &str = "!main";
         let main = parse::Def { name: MAIN, args: Vec::new(), body: term };
-        let arena = Arena::default();
-        let library = functions::definitions().map(|definition| -> syntax::Def<'_> { definition });
         // The main file has to be text, and no text can name what only we may call: it calls an alias.
-        let definitions = library.chain(std::iter::once(main)).chain(syntax::entry(MAIN));
+        let mut definitions: Vec<syntax::Def<'_>> = functions::definitions();
+        definitions.extend([main, syntax::entry(MAIN)]);
         let modules = Loader::new(definitions)
             .load(&arena, File { code: syntax::ENTRY, path: () })
             .map_err(|_| JqError { message: "the jq library does not load".into(), offset: None })?;
@@ -134,7 +139,7 @@ impl Program {
             .with_global_vars(variable)
             .compile(modules)
             .map_err(|errors| syntax::undefined(source, &errors))?;
-        Ok(Self { filter, variable: used })
+        Ok(Self { filter, templates, variable: used })
     }
 
     /// Whether the program reads its global variable; where it does not, null will do.
@@ -148,7 +153,7 @@ impl Program {
     ///
     /// The program fails or exceeds a limit: a short line that says so.
     pub fn run(&self, input: Val, variable: Val, limits: &Limits) -> Result<Vec<Val>, String> {
-        let run = Run::new(&self.filter.lut, limits);
+        let run = Run::new(&self.filter.lut, &self.templates, limits);
         let variables = (self.variable != Variable::None).then_some(variable);
         let context = Ctx::<Kind>::new(&run, Vars::new(variables));
         let mut outputs = Vec::new();

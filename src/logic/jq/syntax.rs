@@ -49,8 +49,8 @@ pub(super) fn undefined<P>(source: &str, errors: &compile::Errors<&str, P>) -> J
 pub(super) const ENTRY: &str = "barnabas_entry";
 
 /// The definition behind `ENTRY`.
-pub(super) fn entry(main: &str) -> std::iter::Once<Def<'_>> {
-    std::iter::once(tree::Def { name: ENTRY, args: Vec::new(), body: Term::Call(main, Vec::new()) })
+pub(super) fn entry(main: &str) -> Def<'_> {
+    tree::Def { name: ENTRY, args: Vec::new(), body: Term::Call(main, Vec::new()) }
 }
 
 /// Whether the program reads the variable `name` anywhere. A variable of its own with that name counts, too.
