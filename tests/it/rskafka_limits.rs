@@ -7,6 +7,7 @@ use rskafka::client::partition::UnknownTopicHandling;
 use rskafka::record::RecordAndOffset;
 
 use crate::support::kafka::{Kafka, block_on, client, partition_client, topic_name};
+use crate::support::wait::wait_until;
 
 /// What rskafka gives for a fetch at `offset`.
 fn fetch(topic: &str, offset: i64) -> Result<Vec<RecordAndOffset>, String> {
@@ -60,11 +61,13 @@ fn rskafka_cannot_pass_a_transaction_marker() {
 fn rskafka_creates_the_topic_that_it_is_asked_for() {
     let kafka = Kafka::shared();
     let topic = topic_name("never-created");
-    let topics = block_on(async {
+    block_on(async {
         let client = client(kafka.bootstrap()).await;
-        // Whether it gives a client or an error: the request for metadata alone has created the topic.
+        // Whether it gives a client or an error: the request for metadata alone creates the topic.
         let _ = client.partition_client(topic.as_str(), 0, UnknownTopicHandling::Error).await;
-        client.list_topics().await.expect("the topics")
     });
-    assert!(topics.iter().any(|each| each.name == topic), "it did not, which would be good news");
+    wait_until(Duration::from_secs(20), "the topic appears (if it does not, that is good news)", || {
+        let topics = block_on(async { client(kafka.bootstrap()).await.list_topics().await });
+        topics.expect("the topics").iter().any(|each| each.name == topic)
+    });
 }
