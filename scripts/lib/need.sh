@@ -2,7 +2,7 @@
 # Checks for the programs that the scripts call. On Debian and Ubuntu as root what is missing is installed, and said;
 # elsewhere the script ends with what is missing and how to get it. To be sourced after common.sh.
 #
-#   need java maven rust openssl     any of: java maven rust openssl
+#   need java maven rust rust_tools openssl      any of them; rust_tools are rustfmt and clippy
 #
 # BARNABAS_NO_INSTALL=1 keeps it from installing anything.
 
@@ -191,4 +191,24 @@ rust_by_apt() {
         rust_by_rustup && return 0
     fi
     return 1
+}
+
+# rustfmt and clippy: with the compiler, or packages of their own.
+need_rust_tools() {
+    cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 && return 0
+    if command -v rustup >/dev/null && [ -z "${BARNABAS_NO_INSTALL:-}" ]; then
+        say "installing: rustfmt and clippy (rustup)"
+        rustup component add rustfmt clippy >&2 || true
+    elif can_install; then
+        apt_update
+        # Of the same source as the compiler, or they would be too old for the code.
+        if version_at_least "$NEED_RUST" "$(candidate rustc-web)"; then
+            apt_install rustfmt-web rust-web-clippy
+        else
+            apt_install rustfmt rust-clippy
+        fi
+        hash -r
+    fi
+    cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 && return 0
+    die "no rustfmt or clippy (cargo fmt, cargo clippy). rustup component add rustfmt clippy."
 }

@@ -14,4 +14,5 @@
 )]
 
 mod rskafka_limits;
+mod smoke;
 mod support;
