@@ -230,7 +230,7 @@ command_restart() {
 
 # broker_name N
 broker_name() {
-    [[ "$1" =~ ^[0-9]+$ ]] && ((10#$1 >= 1 && 10#$1 <= BROKERS)) || usage_error "which broker? 1…$BROKERS"
+    if ! [[ "$1" =~ ^[1-9]$ ]] || (($1 > BROKERS)); then usage_error "which broker? 1…$BROKERS"; fi
     printf 'broker-%s' "$1"
 }
 
@@ -317,7 +317,12 @@ run_java() {
         -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS "$(log4j_option)" \
         -cp "$LIBS/*" "$@" >>"$DIR/$name/log" 2>&1 </dev/null &
     printf '%s\n' "$!" >"$DIR/$name/pid"
+    disown # or bash would report the end of what is stopped on purpose
+    # For a moment the new process is still this script, and would be taken for gone.
+    wait_until 10 has_begun "$name" || true
 }
+
+has_begun() { lives "$1" || ! kill -0 "$(pid_of "$1")" 2>/dev/null; }
 
 start_broker() {
     local heap=512m
