@@ -121,9 +121,11 @@ command_start() {
     ! any_process_lives || die "a cluster already runs in $DIR"
     trap 'kill_everything; remove_if_temporary' EXIT
     [ -z "$TLS" ] || make_certificates
+    lock_starts
     for ((attempt = 1; attempt <= START_ATTEMPTS; attempt++)); do
         if try_start; then
             trap - EXIT
+            exec 7>&-
             [ -z "$PARENT" ] || start_watcher
             cat "$DIR/env"
             return 0
@@ -133,6 +135,15 @@ command_start() {
     done
     tail -n 20 "$DIR"/broker-*/log >&2 || true
     die "Kafka $VERSION did not start $START_ATTEMPTS times; the end of its logs is above"
+}
+
+# One start at a time: two that chose the same port would each take the other's broker for theirs. What is started must not
+# inherit the lock (descriptor 7).
+lock_starts() {
+    exec 7>"$KAFKA_HOME/.start-lock"
+    if command -v flock >/dev/null; then
+        flock -w 600 7 || die "another start has held $KAFKA_HOME/.start-lock for 10 minutes"
+    fi
 }
 
 # try_start: one attempt on freshly chosen ports. A port that somebody else took in between ends the process: then 1.
@@ -315,7 +326,7 @@ run_java() {
     setsid java "-Xmx$heap" "${JAVA_OPTIONS[@]}" -Djava.awt.headless=true \
         -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.showDateTime=true \
         -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS "$(log4j_option)" \
-        -cp "$LIBS/*" "$@" >>"$DIR/$name/log" 2>&1 </dev/null &
+        -cp "$LIBS/*" "$@" >>"$DIR/$name/log" 2>&1 </dev/null 7>&- &
     printf '%s\n' "$!" >"$DIR/$name/pid"
     disown # or bash would report the end of what is stopped on purpose
     # For a moment the new process is still this script, and would be taken for gone.

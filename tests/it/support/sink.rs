@@ -157,3 +157,24 @@ fn program() -> PathBuf {
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_barnabas"));
     binary.parent().expect("the target folder").join("examples").join("webhook-receiver")
 }
+
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_receiver_does_as_scripted_and_logs_it() {
+        let sink = Sink::start();
+        sink.script(&json!([{"when": {"nth": 1}, "then": {"status": 503}}]));
+        for _ in 0..2 {
+            // 503 is an error to ureq; what counts is the receiver's log.
+            let _ = ureq::post(sink.url()).header("Idempotency-Key", "f/t/0/7").send(r#"{"n":1}"#);
+        }
+        let accepted = sink.wait_for_accepted(1, START_LIMIT);
+        assert_eq!(accepted.len(), 1);
+        assert_eq!((accepted[0].idempotency_key.as_str(), &accepted[0].body), ("f/t/0/7", &json!({"n": 1})));
+        let statuses: Vec<_> = sink.delivered().iter().map(|each| each.status).collect();
+        assert_eq!(statuses, [Some(503), Some(200)]);
+        assert_eq!(sink.stats()["requests"], 2);
+    }
+}
