@@ -131,7 +131,7 @@ all_settled() { [ "$(count consumed)" = "$(wc -l <"$EVENTS" | tr -d ' ')" ] && [
 
 show() {
     title "Delivered: $(count delivered) (printed above)"
-    delivered_ids | paste -s -d ' ' -
+    delivered_ids | paste -s -d " " - || true # none at all is said by the count
     title "Filtered: $(count filtered) (df_source is not \"monitor\")"
     title "Dead letters: $(count dead_lettered) (barnabas dead-letters list)"
     "$BARNABAS" dead-letters list --config "$CONFIG"
