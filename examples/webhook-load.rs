@@ -39,7 +39,11 @@ async fn send_all(mut senders: Senders, requests: u64, in_flight: u16, body: &[u
     for answered in 0..requests {
         while submitted < requests && submitted - answered < u64::from(in_flight) {
             let idempotency_key = format!("load/event/0/{submitted}");
-            senders.submit(DeliveryRequest { id: submitted, body: bytes::Bytes::copy_from_slice(body), idempotency_key });
+            senders.submit(DeliveryRequest {
+                id: submitted,
+                body: bytes::Bytes::copy_from_slice(body),
+                idempotency_key,
+            });
             submitted += 1;
         }
         let delivery = senders.next_answer().await;

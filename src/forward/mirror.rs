@@ -51,9 +51,9 @@ impl Mirror {
         (!self.out && !self.changed.is_empty()).then_some(self.next)
     }
 
-    /// Whether a commit is under way.
-    pub(super) fn is_out(&self) -> bool {
-        self.out
+    /// Whether a stop need not wait: everything was told, or nobody listens.
+    pub(super) fn may_end(&self) -> bool {
+        !self.out && (self.changed.is_empty() || self.trouble.is_some())
     }
 
     /// A commit ended. What failed is committed again, unless something newer is to be.

@@ -99,7 +99,7 @@ impl Running {
             for action in self.route.next_actions(now) {
                 self.carry_out(action, now);
             }
-            if self.draining && self.is_drained(now) {
+            if self.draining && self.is_drained() {
                 break;
             }
             self.begin_what_is_due(now);
@@ -456,10 +456,8 @@ impl Running {
         if self.route.is_empty() { self.settings.buffer_size } else { self.route.room() }
     }
 
-    fn is_drained(&self, now: Moment) -> bool {
-        let mirrored = self.mirror.as_ref().is_none_or(|mirror| !mirror.is_out() && mirror.wakes_at().is_none());
-        let _ = now;
-        self.route.is_drained() && mirrored
+    fn is_drained(&self) -> bool {
+        self.route.is_drained() && self.mirror.as_ref().is_none_or(Mirror::may_end)
     }
 
     fn wakes_at(&self, now: Moment) -> Moment {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::event::{Event, EventName, Origin, Stage};
-use super::gate::{Change, Permission};
+use super::gate::{Change, Gate, Permission};
 use super::lanes::EventId;
 use super::{Action, Letter, Report, Request, Route};
 use crate::logic::moment::Moment;
@@ -19,7 +19,7 @@ impl Route {
         if !self.may_send_at_all() {
             return;
         }
-        while self.in_flight + self.storing.slots_held() < self.settings.max_in_flight {
+        while self.has_free_sender() {
             let permission = self.gate.permission(now);
             let next = match permission {
                 Permission::Any => self.lanes.next(now),
@@ -44,16 +44,23 @@ impl Route {
         }
     }
 
-    pub(super) fn may_send_at_all(&self) -> bool {
+    fn may_send_at_all(&self) -> bool {
         !(self.paused || self.draining || self.stopped.is_some() || self.cannot_bury.is_some() || self.storing.fails())
+    }
+
+    fn has_free_sender(&self) -> bool {
+        self.in_flight + self.storing.slots_held() < self.settings.max_in_flight
     }
 
     /// When something may be sent that may not be sent now, for want of time alone.
     pub(super) fn next_send_at(&self) -> Option<Moment> {
-        match self.gate.opens_at() {
-            Some(moment) if !self.lanes.is_idle() => Some(moment),
-            Some(_) => None,
-            None => self.lanes.next_attempt(),
+        if !self.may_send_at_all() || !self.has_free_sender() {
+            return None;
+        }
+        match self.gate {
+            Gate::Open { .. } => self.lanes.next_attempt(),
+            Gate::Down { .. } | Gate::Suspended { .. } if self.lanes.is_idle() => None,
+            Gate::Down { .. } | Gate::Suspended { .. } => self.gate.opens_at(),
         }
     }
 

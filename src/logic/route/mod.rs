@@ -468,9 +468,8 @@ impl Route {
 
     /// When something is to be done though nothing happens.
     pub fn wakes_at(&self) -> Option<Moment> {
-        let attempt = if self.may_send_at_all() { self.next_send_at() } else { None };
         let bury = self.unburied.values().map(|(due, _)| *due).min();
-        [attempt, bury, self.storing.due()].into_iter().flatten().min()
+        [self.next_send_at(), bury, self.storing.due()].into_iter().flatten().min()
     }
 
     fn hand_out_jobs(&mut self) {

@@ -245,6 +245,8 @@ impl World {
         let status = self.route.status(self.now);
         assert!(status.counters.is_conserved(status.pending), "{status:?}");
         assert!(status.in_flight <= self.settings.max_in_flight);
+        let wakes_at = self.route.wakes_at();
+        assert!(wakes_at.is_none_or(|moment| moment > self.now), "wakes at {wakes_at:?} for nothing: {status:?}");
         let slack = JOB_RECORDS * 400;
         assert!(self.route.held() <= self.settings.buffer_size + slack, "{} bytes held", self.route.held());
     }
