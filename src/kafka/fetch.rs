@@ -13,6 +13,7 @@ use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::protocol::StrBytes;
 
 use super::wire::{Client, Error, ErrorKind, KafkaError};
+use crate::kafka::records::AbortedTransaction;
 use crate::logic::record::TopicPartition;
 
 const READ_COMMITTED: i8 = 1;
@@ -72,15 +73,6 @@ pub struct FetchedPartition {
     pub aborted: Vec<AbortedTransaction>,
     /// Whole batches, and perhaps the beginning of another. Holds the memory of the whole answer.
     pub records: Bytes,
-}
-
-/// A transaction whose records must not be delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AbortedTransaction {
-    /// Its producer.
-    pub producer_id: i64,
-    /// The first of its records; the last is followed by the producer's abort marker.
-    pub first_offset: i64,
 }
 
 impl Client {

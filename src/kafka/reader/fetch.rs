@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::plan::{Plan, Wanted};
 use crate::kafka::fetch::{FetchPartition, FetchRequest, FetchedPartition};
 use crate::kafka::list_offsets::OffsetSpec;
-use crate::kafka::records::{self, AbortedTransaction, Limits, Parsed, RecordsError};
+use crate::kafka::records::{self, Limits, Parsed, RecordsError};
 use crate::kafka::wire::{Client, Error, KafkaError};
 use crate::logic::record::{Record, TopicPartition};
 
@@ -81,13 +81,8 @@ fn request(plan: &Plan) -> FetchRequest {
 }
 
 fn read(partition: &FetchedPartition, wanted: &Wanted, its_turn: bool, limits: &Limits) -> Outcome {
-    let aborted: Vec<_> = partition
-        .aborted
-        .iter()
-        .map(|it| AbortedTransaction { producer_id: it.producer_id, first_offset: it.first_offset })
-        .collect();
     let from = wanted.position.0;
-    match records::parse(&partition.records, from, &aborted, limits) {
+    match records::parse(&partition.records, from, &partition.aborted, limits) {
         // A broker sends the first batch of an answer whole, so this one will not get better by asking again.
         Ok(Parsed { next, cut_batch: Some(size), .. }) if its_turn && next == from => Outcome::CutBatch(size),
         Ok(parsed) => {
