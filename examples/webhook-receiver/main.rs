@@ -5,7 +5,7 @@
 //!     curl -X PUT localhost:8080/_control -d '[{"when": {"first": 3}, "then": {"status": 503}}]'
 //!     curl localhost:8080/_stats
 //!
-//! One thread. Not a product: it trusts everybody who can reach its port.
+//! One thread, unless it only counts. Not a product: it trusts everybody who can reach its port.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -26,6 +26,7 @@ use record::{Keep, Record};
 use rules::Rules;
 use serve::Receiver;
 
+mod count;
 mod io_adapter;
 mod record;
 mod rules;
@@ -49,7 +50,7 @@ struct Arguments {
     /// write the request's headers to the log, too
     #[argh(switch)]
     headers: bool,
-    /// only count: keeps no record of single requests
+    /// only count: keeps no record of single requests. Without a script and https this takes little of the machine
     #[argh(switch)]
     count_only: bool,
     /// how long to wait before every answer, such as 20ms or 1s
@@ -100,6 +101,12 @@ fn run(arguments: Arguments) -> Result<Infallible, String> {
     let keep = Keep { single_requests: !arguments.count_only, headers: arguments.headers, print: arguments.print };
     let record = Record::new(keep, arguments.log.as_deref())
         .map_err(|error| format!("{}: {error}", arguments.log.unwrap_or_default().display()))?;
+    if arguments.count_only && rules.is_empty() && tls.is_none() {
+        let listener = std::net::TcpListener::bind(arguments.listen)
+            .and_then(|listener| announce(listener.local_addr()?, arguments.port_file.as_deref()).map(|()| listener))
+            .map_err(|error| format!("{}: {error}", arguments.listen))?;
+        count::serve_all(&listener, record, arguments.delay);
+    }
     let receiver = Rc::new(Receiver::new(rules, record, arguments.delay));
 
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -109,7 +116,8 @@ fn run(arguments: Arguments) -> Result<Infallible, String> {
     LocalSet::new().block_on(&runtime, async {
         let listener =
             TcpListener::bind(arguments.listen).await.map_err(|error| format!("{}: {error}", arguments.listen))?;
-        announce(&listener, arguments.port_file.as_deref()).map_err(|error| error.to_string())?;
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        announce(address, arguments.port_file.as_deref()).map_err(|error| error.to_string())?;
         Ok(accept(&listener, tls, receiver).await)
     })
 }
@@ -135,8 +143,7 @@ fn tls_acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, String> {
 }
 
 /// The port file appears whole or not at all, so that a script can wait for it.
-fn announce(listener: &TcpListener, port_file: Option<&Path>) -> io::Result<()> {
-    let address = listener.local_addr()?;
+fn announce(address: SocketAddr, port_file: Option<&Path>) -> io::Result<()> {
     println!("listening on {address}");
     if let Some(file) = port_file {
         let unfinished = file.with_extension("unfinished");

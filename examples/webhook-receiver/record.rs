@@ -72,6 +72,9 @@ pub(crate) struct Stats {
     pub(crate) concurrent: u64,
     pub(crate) max_concurrent: u64,
     pub(crate) distinct_keys: usize,
+    /// When the first request came and when the last one ended, in milliseconds since 1970.
+    pub(crate) first_ms: i64,
+    pub(crate) last_ms: i64,
 }
 
 /// The record so far.
@@ -110,6 +113,9 @@ impl Record {
 
     /// A request's head has come; gives its number.
     pub(crate) fn began(&mut self) -> u64 {
+        if self.stats.requests == 0 {
+            self.stats.first_ms = now_ms();
+        }
         self.stats.requests += 1;
         self.stats.concurrent += 1;
         self.stats.max_concurrent = self.stats.max_concurrent.max(self.stats.concurrent);
@@ -135,6 +141,7 @@ impl Record {
     /// It is over, whoever ended it.
     pub(crate) fn ended(&mut self) {
         self.stats.concurrent -= 1;
+        self.stats.last_ms = now_ms();
     }
 
     /// Keeps `line` in memory and in the file, and prints it.
