@@ -1,14 +1,27 @@
-//! `barnabas produce`: lines of standard input become records. What a line means is decided here; sending is the
-//! producer's.
+//! `barnabas produce`: lines of standard input become records. Here: what the arguments and a line mean, and whether the
+//! topic is there. `lines` reads, `batches` places, `writer` writes, `send` goes round.
 
-use std::io::{self, BufRead};
+mod batches;
+mod lines;
+mod report;
+mod send;
+mod writer;
+
+use std::sync::Arc;
 
 use super::configuration;
-use super::definitions::Produce;
+use super::definitions::{Produce, ProduceCompression};
 use super::failure::Failure;
 use super::output::Output;
-use crate::config::parse_host_port;
 use crate::config::schema::{ClusterSettings, HostPort};
+use crate::config::{closest, parse_host_port};
+use crate::kafka::metadata::TopicsWanted;
+use crate::kafka::producer::{Compression, Producer};
+use crate::kafka::wire::{Client, KafkaError};
+use crate::tls;
+pub(super) use lines::{Line, next_line};
+use report::Reports;
+use writer::TopicWriter;
 
 /// For a cluster that no configuration describes: the limit on a connect and on every request.
 const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -36,21 +49,13 @@ impl LineRecord {
     }
 }
 
-/// The next line without its end; none at the end. The last line needs no end.
-pub(super) fn next_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    if input.read_until(b'\n', &mut line)? == 0 {
-        return Ok(None);
-    }
-    if line.last() == Some(&b'\n') {
-        line.pop();
-    }
-    Ok(Some(line))
-}
-
 pub(super) fn produce(command: Produce, output: &mut Output<'_>) -> Result<(), Failure> {
     let cluster = cluster(&command)?;
-    send(&cluster, &command, output)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    let ended = runtime.block_on(run(&cluster, &command, output));
+    // A name that is still being looked up must not hold us up.
+    runtime.shutdown_background();
+    ended
 }
 
 /// The cluster that the arguments mean: brokers by address, a configuration's cluster, or the broker on this machine.
@@ -86,9 +91,50 @@ fn plain_cluster(servers: &str) -> Result<ClusterSettings, Failure> {
     })
 }
 
-/// Sends each line and reports what became of it; one that fails does not fail the others.
-fn send(_cluster: &ClusterSettings, _command: &Produce, _output: &mut Output<'_>) -> Result<(), Failure> {
-    Err(Failure::failed("produce is not part of this build"))
+async fn run(cluster: &ClusterSettings, command: &Produce, output: &mut Output<'_>) -> Result<(), Failure> {
+    let partitions = partitions_of(cluster, &command.topic).await?;
+    let tls = cluster.tls.as_ref().map(tls::client_config).transpose().map_err(Failure::failed)?;
+    let producer = Producer::connect(cluster, tls).await.map_err(Failure::failed)?;
+    let compression = match command.compression {
+        ProduceCompression::None => Compression::None,
+        ProduceCompression::Gzip => Compression::Gzip,
+        ProduceCompression::Snappy => Compression::Snappy,
+    };
+    let writer = TopicWriter::new(producer, &command.topic, partitions, compression);
+    let reports = Reports::new(&command.topic, command.json, output);
+    send::send_lines(writer, command.key_separator, reports).await
+}
+
+/// How many partitions the topic has. Asked with our own client: rskafka would create a topic that does not exist, and
+/// try a wrong password again and again.
+async fn partitions_of(cluster: &ClusterSettings, topic: &str) -> Result<i32, Failure> {
+    let client = Client::new(Arc::new(cluster.clone())).map_err(Failure::failed)?;
+    let name: Arc<str> = Arc::from(topic);
+    let metadata = client.metadata(TopicsWanted::Named(vec![Arc::clone(&name)])).await.map_err(Failure::failed)?;
+    let (error, partitions) = match metadata.topics.get(&name) {
+        Some(found) => (found.error, found.partitions.len()),
+        None => (None, 0),
+    };
+    match error {
+        _ if partitions > 0 => Ok(i32::try_from(partitions).unwrap_or(i32::MAX)),
+        None | Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) => Err(no_such_topic(&client, topic).await),
+        Some(KafkaError::TOPIC_AUTHORIZATION_FAILED) => Err(Failure::failed(format!(
+            "topic {topic}: not authorised: give this user WRITE and DESCRIBE on the topic"
+        ))),
+        Some(error) => Err(Failure::failed(format!("topic {topic}: {error}"))),
+    }
+}
+
+async fn no_such_topic(client: &Client, topic: &str) -> Failure {
+    let servers: Vec<String> = client.settings().bootstrap_servers.iter().map(ToString::to_string).collect();
+    let servers = servers.join(", ");
+    // The names are for the hint alone.
+    let all = client.metadata(TopicsWanted::All).await.unwrap_or_default();
+    let names = all.topics.iter().filter(|(_, found)| !found.internal).map(|(name, _)| &**name);
+    let hint = closest(topic, names).map(|close| format!("; did you mean {close:?}?")).unwrap_or_default();
+    Failure::failed(format!(
+        "there is no topic {topic:?} at {servers}, or this user may not see it, and produce creates none{hint}"
+    ))
 }
 
 #[cfg(test)]
@@ -110,15 +156,5 @@ mod tests {
         check("an empty value is a value", "a:", Some(':'), Some("a"), "");
         check("beyond ASCII", "a→b", Some('→'), Some("a"), "b");
         check("nothing", "", Some(':'), None, "");
-    }
-
-    #[test]
-    fn lines() {
-        let mut input = &b"one\n\ntwo\r\nlast"[..];
-        let mut lines = Vec::new();
-        while let Some(line) = next_line(&mut input).expect("a line") {
-            lines.push(String::from_utf8(line).expect("text"));
-        }
-        assert_eq!(lines, ["one", "", "two\r", "last"]);
     }
 }

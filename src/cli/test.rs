@@ -13,7 +13,7 @@ use super::configuration;
 use super::definitions::Test;
 use super::failure::Failure;
 use super::output::{Output, remark};
-use super::produce::next_line;
+use super::produce::{Line, next_line};
 use crate::clock;
 use crate::config::schema::{ForwardSettings, OnInvalid};
 use crate::logic::outcome::{Answer, Outcome, OutcomeRules, Response};
@@ -66,8 +66,8 @@ fn run_steps(
     let source = TopicPartition::new(forward.topics.first().map_or("test", String::as_str), 0);
     let mut tally = Tally::default();
     let mut offset = 0;
-    while let Some(line) = next_line(input).map_err(Failure::failed)? {
-        let event = steps.prepare(&source, &record(line, offset, forward.max_record_size));
+    while let Some(line) = next_line(input, forward.max_record_size).map_err(Failure::failed)? {
+        let event = steps.prepare(&source, &record(line, offset));
         offset += 1;
         tally.events += 1;
         let name = event.event_id.map(|id| format!(" ({})", printable(&id))).unwrap_or_default();
@@ -99,17 +99,16 @@ fn run_steps(
     Ok(tally)
 }
 
-/// A line as the record that a topic would hold; an empty one is a tombstone. One too large is cut, as the reader does.
-fn record(mut line: Vec<u8>, offset: i64, max_record_size: usize) -> Record {
-    let truncated_from = (line.len() > max_record_size).then_some(line.len());
-    line.truncate(max_record_size);
+/// A line as the record that a topic would hold; an empty one is a tombstone, and one too large was cut, as the reader
+/// does.
+fn record(line: Line, offset: i64) -> Record {
     Record {
         offset,
         timestamp: clock::wall_clock().0,
         key: None,
-        value: if line.is_empty() { None } else { Some(line) },
+        truncated_from: line.is_cut().then_some(line.length),
+        value: Some(line.content).filter(|content| !content.is_empty()),
         headers: Vec::new(),
-        truncated_from,
     }
 }
 
@@ -195,8 +194,8 @@ mod tests {
 
     #[test]
     fn a_line_is_a_record_as_the_reader_would_give_it() {
-        assert_eq!(record(vec![], 0, 10).value, None);
-        let large = record(vec![b'x'; 11], 3, 10);
+        assert_eq!(record(Line::default(), 0).value, None);
+        let large = record(Line { content: vec![b'x'; 10], length: 11 }, 3);
         assert_eq!((large.value.map(|value| value.len()), large.truncated_from, large.offset), (Some(10), Some(11), 3));
     }
 }

@@ -3,20 +3,23 @@
 //! rskafka brings along what the caller has to see to. It creates a topic that does not exist where the broker lets
 //! it, and it retries a wrong password until the time limit: so the caller makes sure with our own client that the
 //! topic exists and the credentials work. It hangs on a frozen broker for as long as that is frozen: so a client that
-//! ran into the time limit is thrown away. And it connects to what brokers advertise, with no way to change that.
+//! ran into the time limit is thrown away. It connects to what brokers advertise, with no way to change that. And where
+//! a quota throttles it, it sends the batch again that was written already.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::DateTime;
 use rskafka::BackoffConfig;
+use rskafka::client::error::ProtocolError;
 use rskafka::client::partition::{Compression as WireCompression, PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
 use rskafka::record::Record;
 use rustls::ClientConfig;
 
+use super::wire::{KafkaError, printable};
 use crate::config::schema::{ClusterSettings, SaslMechanism, SaslSettings};
 use crate::logic::moment::Timestamp;
 use crate::logic::record::TopicPartition;
@@ -46,17 +49,33 @@ pub enum Compression {
     Snappy,
 }
 
-/// Writes to the topics of one cluster. Partitions that were written to keep their connection.
+/// Writes to the topics of one cluster.
 #[derive(Debug)]
 pub struct Producer {
+    connector: Arc<Connector>,
+    client: Arc<Client>,
+}
+
+/// How to get a client of the cluster.
+#[derive(Debug)]
+struct Connector {
     settings: ClusterSettings,
     tls: Option<Arc<ClientConfig>>,
-    client: Option<Client>,
-    partitions: HashMap<TopicPartition, PartitionClient>,
+}
+
+/// Writes to one partition, over a connection of its own. One batch at a time, so that they keep their order.
+#[derive(Debug)]
+pub struct PartitionProducer {
+    connector: Arc<Connector>,
+    partition: TopicPartition,
+    /// None: the last one ran into trouble, and a new one is sound again.
+    client: Option<Arc<Client>>,
+    open: Option<PartitionClient>,
 }
 
 impl Producer {
-    /// Connects to the cluster, within twice its `request_timeout`. `tls` is what `settings.tls` says, loaded.
+    /// Connects to the cluster, within one and a half times its `request_timeout`. `tls` is what `settings.tls` says,
+    /// loaded.
     ///
     /// # Errors
     /// No broker answers in time, or refuses us; `settings.addresses` is given, which rskafka cannot follow.
@@ -64,70 +83,83 @@ impl Producer {
         if !settings.addresses.is_empty() {
             return Err(ProduceError::AddressesNotSupported { cluster: settings.name.clone() });
         }
-        let mut producer = Self { settings: settings.clone(), tls, client: None, partitions: HashMap::new() };
-        producer.client().await?;
-        Ok(producer)
+        let connector = Arc::new(Connector { settings: settings.clone(), tls });
+        let client = Arc::new(connector.client().await?);
+        Ok(Self { connector, client })
     }
 
-    /// Writes `records` to one partition in one batch, and gives their offsets. The topic must be known to exist.
+    /// A way to write to `partition`, whose topic must be known to exist. Connects when it is first used.
+    pub fn partition(&self, partition: TopicPartition) -> PartitionProducer {
+        let (connector, client) = (Arc::clone(&self.connector), Some(Arc::clone(&self.client)));
+        PartitionProducer { connector, partition, client, open: None }
+    }
+}
+
+impl PartitionProducer {
+    /// Which partition it writes to.
+    pub fn partition(&self) -> &TopicPartition {
+        &self.partition
+    }
+
+    /// Writes `records` in one batch, and gives their offsets. Where the connection or the broker fails, once more on a
+    /// new connection: records may then stand in the log twice. Takes at most four times `request_timeout`.
     ///
     /// # Errors
-    /// What the broker or the connection said. Unless the broker refused, the records may have been written.
-    pub async fn produce(
+    /// What the broker or the connection said. Unless it [`is_about_the_records`](ProduceError::is_about_the_records),
+    /// they may have been written.
+    pub async fn produce<'a>(
         &mut self,
-        partition: &TopicPartition,
-        records: Vec<NewRecord>,
+        records: impl IntoIterator<Item = &'a NewRecord>,
         compression: Compression,
     ) -> Result<Vec<i64>, ProduceError> {
         let records = records.into_iter().map(wire_record).collect::<Result<Vec<_>, _>>()?;
-        let limit = self.limit();
-        let result = match tokio::time::timeout(limit, self.write(partition, records, compression)).await {
-            Ok(Ok(offsets)) => return Ok(offsets),
-            Ok(Err(error)) => error,
-            Err(_) => ProduceError::TimeLimit { what: writing_to(partition), limit },
-        };
-        // Whatever it was, a new client is sound again, and this one may not be.
-        self.client = None;
-        self.partitions.clear();
-        Err(result)
+        match self.attempt(records.clone(), compression).await {
+            Err(error) if !error.is_final() => self.attempt(records, compression).await,
+            result => result,
+        }
     }
 
-    async fn write(
-        &mut self,
-        partition: &TopicPartition,
-        records: Vec<Record>,
-        compression: Compression,
-    ) -> Result<Vec<i64>, ProduceError> {
-        let failed = |source: rskafka::client::error::Error| ProduceError::Refused {
-            what: writing_to(partition),
-            reason: source.to_string(),
+    async fn attempt(&mut self, records: Vec<Record>, compression: Compression) -> Result<Vec<i64>, ProduceError> {
+        let limit = self.connector.limit();
+        let result = match tokio::time::timeout(limit, self.write(records, compression)).await {
+            Ok(result) => result,
+            Err(_) => Err(ProduceError::TimeLimit { what: writing_to(&self.partition), limit }),
         };
+        if result.as_ref().is_err_and(|error| !error.is_final()) {
+            self.client = None;
+            self.open = None;
+        }
+        result
+    }
+
+    async fn write(&mut self, records: Vec<Record>, compression: Compression) -> Result<Vec<i64>, ProduceError> {
         let compression = match compression {
             Compression::None => WireCompression::NoCompression,
             Compression::Gzip => WireCompression::Gzip,
             Compression::Snappy => WireCompression::Snappy,
         };
-        if let Some(open) = self.partitions.get(partition) {
-            return open.produce(records, compression).await.map_err(failed);
-        }
-        let client = self.client().await?;
-        let opened = client
-            .partition_client(&*partition.topic, partition.partition, UnknownTopicHandling::Error)
-            .await
-            .map_err(failed)?;
-        let opened = self.partitions.entry(partition.clone()).or_insert(opened);
-        opened.produce(records, compression).await.map_err(failed)
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.open().await?,
+        };
+        let written = self.open.insert(open).produce(records, compression).await;
+        written.map_err(|source| ProduceError::new(writing_to(&self.partition), &source))
     }
 
-    async fn client(&mut self) -> Result<&Client, ProduceError> {
+    async fn open(&mut self) -> Result<PartitionClient, ProduceError> {
         let client = match self.client.take() {
             Some(client) => client,
-            None => self.new_client().await?,
+            None => Arc::new(self.connector.client().await?),
         };
-        Ok(self.client.insert(client))
+        let TopicPartition { topic, partition } = &self.partition;
+        let opened = client.partition_client(&**topic, *partition, UnknownTopicHandling::Error).await;
+        self.client = Some(client);
+        opened.map_err(|source| ProduceError::new(writing_to(&self.partition), &source))
     }
+}
 
-    async fn new_client(&self) -> Result<Client, ProduceError> {
+impl Connector {
+    async fn client(&self) -> Result<Client, ProduceError> {
         let servers: Vec<String> = self.settings.bootstrap_servers.iter().map(ToString::to_string).collect();
         let what = format!("connecting to {}", servers.join(", "));
         let mut builder =
@@ -146,14 +178,14 @@ impl Producer {
         let limit = self.limit();
         match tokio::time::timeout(limit, builder.build()).await {
             Ok(Ok(client)) => Ok(client),
-            Ok(Err(source)) => Err(ProduceError::Refused { what, reason: source.to_string() }),
+            Ok(Err(source)) => Err(ProduceError::new(what, &source)),
             Err(_) => Err(ProduceError::TimeLimit { what, limit }),
         }
     }
 
     /// rskafka ends its retries after `request_timeout` and has the better reason then; ours is for when it hangs.
     fn limit(&self) -> Duration {
-        self.settings.request_timeout.saturating_mul(2)
+        self.settings.request_timeout.saturating_mul(3) / 2
     }
 }
 
@@ -170,17 +202,16 @@ fn sasl_config(sasl: &SaslSettings) -> SaslConfig {
     }
 }
 
-fn wire_record(record: NewRecord) -> Result<Record, ProduceError> {
+fn wire_record(record: &NewRecord) -> Result<Record, ProduceError> {
     let Timestamp(ms) = record.timestamp;
     let timestamp = DateTime::from_timestamp_millis(ms).ok_or(ProduceError::Timestamp(record.timestamp))?;
     let mut headers = BTreeMap::new();
-    for (name, value) in record.headers {
-        if headers.contains_key(&name) {
-            return Err(ProduceError::RepeatedHeader(name));
+    for (name, value) in &record.headers {
+        if headers.insert(name.clone(), value.clone()).is_some() {
+            return Err(ProduceError::RepeatedHeader(name.clone()));
         }
-        headers.insert(name, value);
     }
-    Ok(Record { key: record.key, value: record.value, headers, timestamp })
+    Ok(Record { key: record.key.clone(), value: record.value.clone(), headers, timestamp })
 }
 
 /// Why records were not written, or not known to be.
@@ -202,13 +233,97 @@ pub enum ProduceError {
         /// The limit.
         limit: Duration,
     },
-    /// The broker or the connection said no.
+    /// The broker answered with an error.
     Refused {
+        /// What was being done, and where.
+        what: String,
+        /// In Kafka's words.
+        error: KafkaError,
+        /// The broker's own, where it had any.
+        message: Option<String>,
+    },
+    /// There is no connection, or it ended.
+    Connection {
         /// What was being done, and where.
         what: String,
         /// In rskafka's words.
         reason: String,
     },
+}
+
+impl ProduceError {
+    fn new(what: String, source: &rskafka::client::error::Error) -> Self {
+        use rskafka::client::error::Error;
+        match source {
+            Error::ServerError { protocol_error, error_message, .. } => match code(protocol_error) {
+                Some(error) => Self::Refused { what, error, message: error_message.as_deref().map(printable) },
+                None => Self::Connection { what, reason: format!("the broker answered {protocol_error:?}") },
+            },
+            other => Self::Connection { what, reason: printable(&other.to_string()) },
+        }
+    }
+
+    /// The broker did not take the batch because of what is in it: nothing of it was written, and other records fare
+    /// better.
+    pub fn is_about_the_records(&self) -> bool {
+        match self {
+            Self::RepeatedHeader(_) | Self::Timestamp(_) => true,
+            Self::Refused { error, .. } => matches!(error.0, 2 | 10 | 18 | 32 | 44 | 87),
+            _ => false,
+        }
+    }
+
+    /// Another attempt would end alike.
+    fn is_final(&self) -> bool {
+        match self {
+            // Opening a partition of a topic that was deleted would bring the topic back where brokers create topics.
+            Self::Refused { error: KafkaError::UNKNOWN_TOPIC_OR_PARTITION, .. } => true,
+            Self::Refused { error, .. } => self.is_about_the_records() || error.is_refusal(),
+            Self::AddressesNotSupported { .. } => true,
+            _ => self.is_about_the_records(),
+        }
+    }
+}
+
+/// The code of an error that rskafka knows by name only. Those that have no place here are not answers to Produce.
+fn code(error: &ProtocolError) -> Option<KafkaError> {
+    let code = match error {
+        ProtocolError::CorruptMessage => 2,
+        ProtocolError::UnknownTopicOrPartition => 3,
+        ProtocolError::LeaderNotAvailable => 5,
+        ProtocolError::NotLeaderOrFollower => 6,
+        ProtocolError::RequestTimedOut => 7,
+        ProtocolError::MessageTooLarge => 10,
+        ProtocolError::NetworkException => 13,
+        ProtocolError::InvalidTopicException => 17,
+        ProtocolError::RecordListTooLarge => 18,
+        ProtocolError::NotEnoughReplicas => 19,
+        ProtocolError::NotEnoughReplicasAfterAppend => 20,
+        ProtocolError::TopicAuthorizationFailed => 29,
+        ProtocolError::ClusterAuthorizationFailed => 31,
+        ProtocolError::InvalidTimestamp => 32,
+        ProtocolError::UnsupportedForMessageFormat => 43,
+        ProtocolError::PolicyViolation => 44,
+        ProtocolError::KafkaStorageError => 56,
+        ProtocolError::UnsupportedCompressionType => 76,
+        ProtocolError::InvalidRecord => 87,
+        ProtocolError::Unknown(code) => *code,
+        _ => return None,
+    };
+    KafkaError::from_code(code)
+}
+
+/// What to do about it, where the error's own words are about reading.
+fn advice(error: KafkaError) -> Option<&'static str> {
+    match error.0 {
+        10 | 18 => Some("it is larger than the topic's max.message.bytes"),
+        19 | 20 => Some("fewer replicas are in sync than the topic's min.insync.replicas"),
+        29 => Some("give this user WRITE and DESCRIBE on the topic"),
+        31 => Some("give this user IDEMPOTENT_WRITE on the cluster"),
+        32 => Some("the topic does not take records of the present time: look at its message.timestamp settings"),
+        87 => Some("the broker checks the topic's records: a compacted topic takes none without a key"),
+        _ => None,
+    }
 }
 
 impl fmt::Display for ProduceError {
@@ -224,7 +339,14 @@ impl fmt::Display for ProduceError {
             }
             Self::Timestamp(Timestamp(ms)) => write!(f, "{ms} is no timestamp in milliseconds"),
             Self::TimeLimit { what, limit } => write!(f, "{what}: no end within {limit:?}"),
-            Self::Refused { what, reason } => write!(f, "{what}: {reason}"),
+            Self::Refused { what, error, message } => {
+                write!(f, "{what}: {} (error {})", error.name(), error.0)?;
+                if let Some(message) = message.as_ref().filter(|message| !message.is_empty()) {
+                    write!(f, ": {message}")?;
+                }
+                advice(*error).map_or(Ok(()), |advice| write!(f, "; {advice}"))
+            }
+            Self::Connection { what, reason } => write!(f, "{what}: {reason}"),
         }
     }
 }
@@ -246,8 +368,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_is_refused_before_anything_is_sent() {
-        assert!(wire_record(record(&["a", "b"], 1_732_160_000_000)).is_ok());
-        assert_eq!(wire_record(record(&["a", "a"], 0)), Err(ProduceError::RepeatedHeader("a".to_owned())));
-        assert_eq!(wire_record(record(&[], i64::MAX)), Err(ProduceError::Timestamp(Timestamp(i64::MAX))));
+        assert!(wire_record(&record(&["a", "b"], 1_732_160_000_000)).is_ok());
+        assert_eq!(wire_record(&record(&["a", "a"], 0)), Err(ProduceError::RepeatedHeader("a".to_owned())));
+        assert_eq!(wire_record(&record(&[], i64::MAX)), Err(ProduceError::Timestamp(Timestamp(i64::MAX))));
     }
 }
