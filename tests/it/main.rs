@@ -13,6 +13,7 @@
     reason = "tests fail by panics"
 )]
 
+mod crash;
 mod rskafka_limits;
 mod smoke;
 mod support;

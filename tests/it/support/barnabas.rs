@@ -25,7 +25,7 @@ pub(crate) struct Barnabas {
 }
 
 impl Barnabas {
-    /// A folder with `config`, to which `[state]` and `[control]` are added where it has none. Not started.
+    /// A folder with `config`, to which `[state]` with its `dir` and `[control]` are added where it has none. Not started.
     pub(crate) fn new(config: &str) -> Self {
         // Directly in /tmp: the path of a Unix socket must be shorter than 108 bytes.
         let dir = tempfile::Builder::new().prefix("bnb").tempdir_in("/tmp").expect("temporary folder");
@@ -45,8 +45,11 @@ impl Barnabas {
     /// Writes another configuration; for a running process SIGHUP makes it count.
     pub(crate) fn configure(&self, config: &str) {
         let mut text = config.to_owned();
+        let dir = format!("[state]\ndir = {:?}\n", self.path("state"));
         if !config.contains("[state]") {
-            text.push_str(&format!("\n[state]\ndir = {:?}\n", self.path("state")));
+            text.push_str(&format!("\n{dir}"));
+        } else if !config.contains("\ndir = ") {
+            text = text.replacen("[state]\n", &dir, 1);
         }
         if !config.contains("[control]") {
             text.push_str(&format!("\n[control]\nsocket = {:?}\n", self.path("sock")));
@@ -162,6 +165,18 @@ impl Barnabas {
     #[track_caller]
     pub(crate) fn wait_until_settled(&self, forward: &str, limit: Duration) -> Value {
         self.wait_for_forward(forward, limit, |status| status["lag"] == 0 && status["pending"] == 0)
+    }
+
+    /// Waits until the forward has consumed exactly `count` records in its life, and settled them.
+    #[track_caller]
+    pub(crate) fn wait_until_consumed(&self, forward: &str, count: u64, limit: Duration) -> Value {
+        self.wait_for_forward(forward, limit, |status| status["consumed"] == count && status["pending"] == 0)
+    }
+
+    /// The dead letters of all forwards.
+    #[track_caller]
+    pub(crate) fn dead_letters(&self) -> Vec<Value> {
+        self.json(&["dead-letters", "list"]).as_array().expect("an array").clone()
     }
 
     /// Runs a command of the binary with this configuration.

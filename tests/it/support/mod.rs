@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test uses its part of it")]
 
 pub(crate) mod barnabas;
+pub(crate) mod config;
 pub(crate) mod conservation;
 pub(crate) mod kafka;
 pub(crate) mod sink;
