@@ -4,6 +4,8 @@
 //!
 //! Reads as much of HTTP/1.1 as the clients of the benchmarks write. Knows no script and no TLS.
 
+#![allow(clippy::indexing_slicing, reason = "a tool for measuring: the bounds are those of its own buffers")]
+
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
