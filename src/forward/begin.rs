@@ -120,6 +120,14 @@ impl Beginnings {
         self.found.is_some() && self.asking.is_empty() && self.refused.is_empty()
     }
 
+    /// Everything that exists is being read. A topic that is missing may appear while nobody looks, and is then one
+    /// that appeared later.
+    fn has_begun_what_is_there(&self) -> bool {
+        let Some(found) = &self.found else { return false };
+        let exists = |topic: &Arc<str>| found.partitions.iter().any(|found| found.topic_partition.topic == *topic);
+        self.asking.is_empty() && !self.refused.keys().any(exists)
+    }
+
     /// What is durable now.
     pub(super) fn stored(&mut self, offsets: &StoreOffsets) {
         for stored in &offsets.partitions {
@@ -131,7 +139,7 @@ impl Beginnings {
     /// The patterns to store for the next run: once, when everything that was there at the start has begun. Earlier,
     /// a crash would make the next run take a topic for one that appeared later.
     pub(super) fn patterns_to_store(&mut self) -> Option<Vec<String>> {
-        if self.patterns_stored || !self.is_done() {
+        if self.patterns_stored || !self.has_begun_what_is_there() {
             return None;
         }
         self.patterns_stored = true;

@@ -32,6 +32,8 @@ use crate::status::{ForwardState, ForwardStatus, PartitionStatus};
 
 /// How often the status is published while nothing but counters changes.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(500);
+/// What hinders reading for so long is no change of leaders any more.
+const TROUBLE_FOR_LONG: Duration = Duration::from_secs(15);
 /// How often the dead letters are counted while none comes or goes.
 const COUNT_INTERVAL: Duration = Duration::from_secs(30);
 /// A group with live members is looked at again after this long.
@@ -51,7 +53,8 @@ pub(super) struct Running {
     pub(super) beginnings: Beginnings,
     pub(super) mirror: Option<Mirror>,
     pub(super) group_check: GroupCheck,
-    pub(super) trouble: BTreeMap<TroublePlace, String>,
+    /// What hinders reading, and since when.
+    pub(super) trouble: BTreeMap<TroublePlace, (Moment, String)>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) status: watch::Sender<ForwardStatus>,
     pub(super) dead_letters: Counted,
@@ -81,6 +84,7 @@ pub(super) struct Counted {
 /// The end of something that the loop did not wait for.
 pub(super) enum Done {
     Stored(StoreOffsets, bool, Result<(), StateError>),
+    PatternsStored(Result<(), StateError>),
     Buried(EventId, Letter, Result<(), String>),
     Begun(begin::Answered),
     GroupChecked(Result<(), String>),
@@ -218,10 +222,10 @@ impl Running {
             ReaderEvent::Trouble(trouble) => {
                 let text = trouble.to_string();
                 tracing::warn!(forward = self.settings.name, reason = text, "reading has trouble");
-                self.trouble.insert(trouble.place, text);
+                self.trouble.entry(trouble.place).or_insert((now, String::new())).1 = text;
             }
             ReaderEvent::Recovered(place) => {
-                if let Some(trouble) = self.trouble.remove(&place) {
+                if let Some((_, trouble)) = self.trouble.remove(&place) {
                     tracing::info!(forward = self.settings.name, trouble, "this trouble is over");
                 }
             }
@@ -240,6 +244,7 @@ impl Running {
         }
         let questions = self.beginnings.due(&mut self.route, now);
         self.ask(questions);
+        self.store_patterns_alone();
         let last = self.draining;
         if let Some(commit) = self.mirror.as_mut().and_then(|mirror| mirror.take_due(now, last)) {
             let client = self.client.clone();
@@ -275,6 +280,21 @@ impl Running {
             let result = state.store(&name, stored).await;
             Done::Stored(offsets, with_patterns, result)
         });
+    }
+
+    /// Where nothing is read yet, nothing else would tell the next run what this one looked for.
+    fn store_patterns_alone(&mut self) {
+        if self.route.reads_nothing()
+            && let Some(patterns) = self.beginnings.patterns_to_store()
+        {
+            let only = state::StoreOffsets {
+                partitions: Vec::new(),
+                counters: self.route.counters(),
+                patterns: Some(patterns),
+            };
+            let (state, name) = (self.state.clone(), self.settings.name.clone());
+            self.tasks.spawn(async move { Done::PatternsStored(state.store(&name, only).await) });
+        }
     }
 
     fn bury(&mut self, id: EventId, letter: Letter, now: Moment) {
@@ -333,6 +353,7 @@ impl Running {
                 self.beginnings.patterns_not_stored(with_patterns);
                 self.route.not_stored(error.to_string(), now);
             }
+            Done::PatternsStored(result) => self.beginnings.patterns_not_stored(result.is_err()),
             Done::Buried(id, letter, result) => {
                 self.dead_letters.next = self.dead_letters.next.min(now + PUBLISH_INTERVAL);
                 match result {
@@ -369,6 +390,7 @@ impl Running {
             }
             Command::Resume(answer) => {
                 self.route.pause(false);
+                self.route.go_on();
                 self.route.hurry(now);
                 self.remember_pause(false, answer);
             }
@@ -421,6 +443,7 @@ impl Running {
 
     fn set_positions(&mut self, answer: Answer, result: Result<Vec<(TopicPartition, Position)>, String>, now: Moment) {
         let said = result.map(|positions| {
+            self.route.go_on();
             let mut sentences = Vec::new();
             for (name, position) in positions {
                 let Some(identity) = self.route.identity(&name).cloned() else { continue };
@@ -489,6 +512,11 @@ impl Running {
         });
     }
 
+    /// Something has hindered reading for longer than a change of leaders takes.
+    fn cannot_read(&self, now: Moment) -> bool {
+        self.trouble.values().any(|(since, _)| now.since(*since) >= TROUBLE_FOR_LONG)
+    }
+
     fn describe(&self, now: Moment) -> ForwardStatus {
         let route = self.route.status(now);
         let mut reasons = route.reasons;
@@ -496,12 +524,13 @@ impl Running {
             reasons.push(reason.clone());
         }
         reasons.extend(self.beginnings.reasons().cloned());
-        reasons.extend(self.trouble.values().cloned());
+        reasons.extend(self.trouble.values().map(|(_, text)| text.clone()));
         let begun = self.beginnings.is_done() && matches!(self.group_check, GroupCheck::Passed);
         let topics: BTreeSet<&str> = route.partitions.iter().map(|p| &*p.topic_partition.topic).collect();
         ForwardStatus {
             name: self.settings.name.clone(),
             state: match route.state {
+                RouteState::Running if self.cannot_read(now) => ForwardState::Stalled,
                 RouteState::Running if begun => ForwardState::Running,
                 RouteState::Running => ForwardState::Starting,
                 RouteState::Suspended => ForwardState::Suspended,

@@ -147,7 +147,11 @@ fn after_ten_kills_only_what_was_settled_in_the_last_commit_interval_is_repeated
     for each in delivered.iter().filter(|each| each.accepted()) {
         if let Some(before) = last.insert(&each.idempotency_key, each.ended_ms) {
             let explained = kills.iter().any(|kill| before <= *kill && *kill <= each.at_ms && kill - before <= at_risk);
-            assert!(explained, "{} was taken at {before}, and again at {}: {kills:?}", each.idempotency_key, each.at_ms);
+            assert!(
+                explained,
+                "{} was taken at {before}, and again at {}: {kills:?}",
+                each.idempotency_key, each.at_ms
+            );
         }
     }
 }

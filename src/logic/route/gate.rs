@@ -25,6 +25,8 @@ pub(super) enum Gate {
     },
     /// It seems to be down: one event at a time.
     Down {
+        /// When it went down.
+        since: Moment,
         /// When the next event may be sent.
         until: Moment,
         /// How many were refused one after another since it went down.
@@ -134,10 +136,10 @@ impl Gate {
                     return Change::None;
                 }
                 let until = (now + settings.wait(1, jitter)).max(*asked);
-                *self = Self::Down { until, probes: 0, probe: None };
+                *self = Self::Down { since: now, until, probes: 0, probe: None };
                 Change::WentDown
             }
-            Self::Down { until, probes, probe } => {
+            Self::Down { until, probes, probe, .. } => {
                 if *probe == Some(id) {
                     *probe = None;
                     *probes = probes.saturating_add(1);

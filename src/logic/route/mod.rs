@@ -303,6 +303,11 @@ impl Route {
         self.partitions.iter().filter(|partition| !partition.gone).map(|partition| partition.name.clone()).collect()
     }
 
+    /// Whether no partition is read at present.
+    pub fn reads_nothing(&self) -> bool {
+        self.partitions.iter().all(|partition| partition.gone)
+    }
+
     /// The identity under which `name` is read.
     pub fn identity(&self, name: &TopicPartition) -> Option<&Identity> {
         self.partition(name).filter(|partition| !partition.gone).map(|partition| &partition.identity)
@@ -402,12 +407,17 @@ impl Route {
         }
     }
 
-    /// Nothing goes on until a restart; `reason` is for people.
+    /// Nothing goes on until a restart or [`go_on`](Self::go_on); `reason` is for people.
     pub fn stop(&mut self, reason: String) {
         if self.stopped.is_none() {
             self.actions.push(Action::Report(Report::Stopped { reason: reason.clone() }));
             self.stopped = Some(reason);
         }
+    }
+
+    /// A person has dealt with what the route was stopped for.
+    pub fn go_on(&mut self) {
+        self.stopped = None;
     }
 
     /// A person wants nothing sent, or sending to go on.

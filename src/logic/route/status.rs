@@ -8,6 +8,9 @@ use crate::logic::counters::Counters;
 use crate::logic::moment::Moment;
 use crate::logic::record::TopicPartition;
 
+/// An endpoint that is down for so long stops progress, and not only for a moment.
+const DOWN_FOR_LONG: Duration = Duration::from_secs(15);
+
 /// What a route is doing as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteState {
@@ -17,7 +20,7 @@ pub enum RouteState {
     Suspended,
     /// A person paused it.
     Paused,
-    /// It cannot go on: the state cannot be written, the dead letters are full, or it was stopped.
+    /// It cannot go on: the endpoint is down, the state cannot be written, the dead letters are full, or it was stopped.
     Stalled,
 }
 
@@ -62,7 +65,7 @@ impl Route {
     pub fn status(&self, now: Moment) -> RouteStatus {
         let reading = || self.partitions.iter().filter(|partition| !partition.gone);
         RouteStatus {
-            state: self.state(),
+            state: self.state(now),
             reasons: self.reasons(),
             lag: reading().map(super::partition::Partition::lag).sum(),
             pending: self.pending(),
@@ -96,15 +99,17 @@ impl Route {
         self.held
     }
 
-    fn state(&self) -> RouteState {
+    fn state(&self, now: Moment) -> RouteState {
         if self.stopped.is_some() || self.cannot_bury.is_some() || self.storing.fails() {
             RouteState::Stalled
         } else if self.paused {
             RouteState::Paused
-        } else if matches!(self.gate, Gate::Suspended { .. }) {
-            RouteState::Suspended
         } else {
-            RouteState::Running
+            match self.gate {
+                Gate::Suspended { .. } => RouteState::Suspended,
+                Gate::Down { since, .. } if now.since(since) >= DOWN_FOR_LONG => RouteState::Stalled,
+                Gate::Down { .. } | Gate::Open { .. } => RouteState::Running,
+            }
         }
     }
 

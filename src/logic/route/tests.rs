@@ -280,9 +280,12 @@ fn an_endpoint_that_is_down_gets_one_event_at_a_time_and_everything_when_it_is_b
     assert!(t.reports.iter().any(|report| matches!(report, Report::EndpointDown { .. })));
     t.pass(SECOND);
     assert_eq!(t.sent(), ["11"], "one that was never tried");
+    assert_eq!(t.status().state, RouteState::Running, "it may be over in a moment");
     t.answer(Outcome::Retry);
-    t.pass(2 * SECOND);
+    t.pass(14 * SECOND);
+    assert_eq!(t.status().state, RouteState::Stalled);
     t.answer(Outcome::Delivered);
+    assert_eq!(t.status().state, RouteState::Running);
     assert_eq!(t.sent(), ["0", "1", "2", "3"], "all at once again, the oldest first");
 }
 
@@ -404,6 +407,8 @@ fn the_second_event_that_the_steps_cannot_end_stops_the_forward() {
     t.route.overran("event/0/2");
     assert_eq!(t.status().state, RouteState::Stalled);
     assert!(t.route.wanted().is_empty());
+    t.route.go_on();
+    assert_eq!(t.status().state, RouteState::Running);
 }
 
 #[test]
