@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::kafka::list_offsets::OffsetSpec;
 use crate::kafka::reader::{FoundPartition, TopicsFound};
-use crate::kafka::wire::Client;
+use crate::kafka::wire::{Client, KafkaError};
 use crate::logic::moment::Moment;
 use crate::logic::offset_tracker::{Position, Snapshot};
 use crate::logic::record::TopicPartition;
@@ -78,7 +78,7 @@ impl Beginnings {
     pub(super) fn found(&mut self, found: TopicsFound, route: &mut Route, now: Moment) -> Vec<Question> {
         let topics: BTreeSet<Arc<str>> =
             found.partitions.iter().map(|found| found.topic_partition.topic.clone()).collect();
-        self.at_start.get_or_insert_with(|| topics.clone());
+        self.at_start.get_or_insert_with(|| there_at_the_start(&topics, &found));
         let refused_to_show: BTreeSet<&Arc<str>> =
             found.missing.iter().filter(|(_, error)| error.is_refusal()).map(|(topic, _)| topic).collect();
         for name in route.assigned() {
@@ -252,6 +252,13 @@ impl Beginnings {
     }
 }
 
+/// The topics that exist. One that we may not read, or that has no leader yet, did not appear when that changes: its
+/// beginning is what `start` says, not its earliest record.
+fn there_at_the_start(topics: &BTreeSet<Arc<str>>, found: &TopicsFound) -> BTreeSet<Arc<str>> {
+    let hidden = found.missing.iter().filter(|(_, error)| *error != KafkaError::UNKNOWN_TOPIC_OR_PARTITION);
+    topics.iter().chain(hidden.map(|(topic, _)| topic)).cloned().collect()
+}
+
 /// Asks the brokers. Answers for all partitions of the question or for none.
 pub(super) async fn ask(client: Client, group: Option<String>, question: Question) -> Answered {
     let names: Vec<TopicPartition> = question.partitions.iter().map(|(name, _)| name.clone()).collect();
@@ -336,4 +343,51 @@ pub(super) async fn refuse_live_members(client: &Client, group: &str) -> Result<
         state.members.len(),
         members.join(", ")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::counters::Counters;
+    use crate::logic::retry::RetrySettings;
+    use crate::logic::route::{Invalid, RouteSettings};
+
+    fn route() -> Route {
+        let second = Duration::from_secs(1);
+        let settings = RouteSettings {
+            forward: "a".to_owned(),
+            max_in_flight: 1,
+            buffer_size: 1024,
+            retry: RetrySettings { initial: second, max: second, give_up_after: None, poison_after: None },
+            invalid: Invalid::Skip,
+            commit_interval: second,
+        };
+        Route::new(settings, Counters::default(), false, 1)
+    }
+
+    fn with_partition(topic: &str) -> TopicsFound {
+        let found =
+            FoundPartition { topic_partition: TopicPartition::new(topic, 0), topic_id: Some([1; 16]), leader_epoch: 0 };
+        TopicsFound { partitions: vec![found], ..TopicsFound::default() }
+    }
+
+    /// Where `event` begins that the first look did not show, for this reason, and the second did.
+    fn begins_after(reason: KafkaError) -> Start {
+        let patterns = vec![TopicPattern::parse("event").expect("a name")];
+        let mut beginnings = Beginnings::new(Start::Latest, patterns, HashMap::new(), BTreeSet::new());
+        let mut route = route();
+        let missing = vec![(Arc::from("event"), reason)];
+        let first = TopicsFound { missing, ..TopicsFound::default() };
+        assert!(beginnings.found(first, &mut route, Moment::default()).is_empty());
+        assert!(!beginnings.is_done());
+        let questions = beginnings.found(with_partition("event"), &mut route, Moment::default());
+        questions.first().expect("a question").start
+    }
+
+    #[test]
+    fn a_topic_that_was_only_hidden_begins_where_start_says() {
+        assert_eq!(begins_after(KafkaError::UNKNOWN_TOPIC_OR_PARTITION), Start::Earliest, "it appeared");
+        assert_eq!(begins_after(KafkaError::TOPIC_AUTHORIZATION_FAILED), Start::Latest, "now we may read it");
+        assert_eq!(begins_after(KafkaError::LEADER_NOT_AVAILABLE), Start::Latest, "now it has a leader");
+    }
 }
