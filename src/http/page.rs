@@ -70,8 +70,8 @@ fn card(page: &mut String, forward: &ForwardStatus) {
     if !forward.reasons.is_empty() {
         let class = match forward.state {
             ForwardState::Suspended | ForwardState::Stalled => "why bad",
-            ForwardState::Starting => "why",
-            ForwardState::Paused | ForwardState::Running => "why calm",
+            ForwardState::Starting | ForwardState::Running => "why",
+            ForwardState::Paused => "why calm",
         };
         list(page, class, forward.reasons.iter().map(String::as_str));
     }
