@@ -1,4 +1,9 @@
-//! `barnabas check`: what is wrong with a configuration, and what it says where nothing is.
+//! `barnabas check`: what is wrong with a configuration, and what it says where nothing is. With --connect, `connect` tries
+//! what it names.
+
+mod connect;
+mod kafka;
+mod local;
 
 use super::configuration;
 use super::definitions::Check;
@@ -15,7 +20,7 @@ pub(super) fn check(command: Check, output: &mut Output<'_>) -> Result<(), Failu
     }
     programs::compile_all(&loaded)?;
     output.text(&summary(config))?;
-    if command.connect { connect(config, output) } else { Ok(()) }
+    if command.connect { connect::connect(config, output) } else { Ok(()) }
 }
 
 /// One line for the file and one a forward, so that a person sees whether it says what they meant.
@@ -33,9 +38,4 @@ fn summary(config: &Config) -> String {
         ));
     }
     lines
-}
-
-/// Tries what the configuration names: brokers, topics, permissions, TLS and SASL, and the webhook's host.
-fn connect(_config: &Config, _output: &mut Output<'_>) -> Result<(), Failure> {
-    Err(Failure::failed("--connect is not part of this build"))
 }

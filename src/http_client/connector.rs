@@ -97,6 +97,19 @@ impl EndpointConnector {
         Self { target: target.to_owned(), addresses, tls, progress }
     }
 
+    /// A connection to one of `addresses`, and the TLS session over it where there is to be one.
+    pub(super) fn open(
+        &self,
+        addresses: &[SocketAddr],
+        deadline: Moment,
+    ) -> Result<(TimedStream, Option<ClientConnection>), ConnectError> {
+        let stream = self.connect_tcp(addresses, deadline)?;
+        let mut stream = TimedStream::new(stream);
+        stream.set_deadline(deadline);
+        let session = self.tls.as_ref().map(|tls| self.handshake(tls, &mut stream)).transpose()?;
+        Ok((stream, session))
+    }
+
     /// A TCP connection to the first address that accepts one. Each gets half of the time that is left, the last
     /// all of it.
     fn connect_tcp(&self, addresses: &[SocketAddr], deadline: Moment) -> Result<TcpStream, ConnectError> {
@@ -108,6 +121,8 @@ impl EndpointConnector {
             match TcpStream::connect_timeout(address, limit.max(Duration::from_millis(1))) {
                 Ok(stream) => {
                     self.addresses.works(*address);
+                    let failed = |source| ConnectError::Tcp { target: self.target.clone(), address: *address, source };
+                    stream.set_nodelay(true).map_err(failed)?;
                     return Ok(stream);
                 }
                 Err(source) => {
@@ -140,14 +155,7 @@ impl Connector<()> for EndpointConnector {
         self.progress.reached(Stage::Connecting);
         let deadline = clock::now() + *details.timeout.after;
         let addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
-        let stream = self.connect_tcp(&addresses, deadline)?;
-        stream.set_nodelay(true)?;
-        let mut stream = TimedStream::new(stream);
-        stream.set_deadline(deadline);
-        let session = match &self.tls {
-            Some(tls) => Some(self.handshake(tls, &mut stream)?),
-            None => None,
-        };
+        let (stream, session) = self.open(&addresses, deadline)?;
         self.progress.reached(Stage::Connected);
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
         Ok(Some(Connection::new(stream, session, buffers, Arc::clone(&self.progress))))

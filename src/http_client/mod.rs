@@ -96,6 +96,18 @@ impl Endpoint {
         })
     }
 
+    /// Opens a connection, with TLS where the URL says so, and closes it. Nothing is asked of the endpoint.
+    ///
+    /// # Errors
+    /// The name does not resolve, nobody accepts the connection, or TLS fails, all within the connect limit.
+    pub fn try_connect(&self) -> Result<(), SendError> {
+        let deadline = clock::now() + self.connect_timeout.min(self.timeout);
+        let connector = EndpointConnector::new(&self.target, self.addresses.clone(), self.tls.clone(), Arc::default());
+        let connected =
+            self.addresses.get(deadline.since(clock::now())).and_then(|found| connector.open(&found, deadline));
+        connected.map(drop).map_err(|error| SendError::Unreachable(error.to_string()))
+    }
+
     fn agent(&self, progress: Arc<Progress>) -> ureq::Agent {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)

@@ -49,6 +49,24 @@ impl DirectoryLock {
     }
 }
 
+/// Refuses where another process has the lock of `directory`. Takes it for no longer than a look, and creates nothing.
+pub(super) fn refuse_if_held(directory: &Path) -> Result<(), StateError> {
+    let path = directory.join(FILE_NAME);
+    let failed = |error: std::io::Error| StateError::from_io(&path, &error);
+    let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            Err(StateError::InUse { directory: directory.to_path_buf(), pid: holder(&mut file) })
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
 /// The process that holds the lock, as far as the file says.
 fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
@@ -70,7 +88,9 @@ mod tests {
             refused.to_string(),
             format!("another barnabas (pid {}) is using {}", std::process::id(), directory.path().display())
         );
+        assert_eq!(refuse_if_held(directory.path()).unwrap_err(), refused, "a look says the same");
         drop(first);
+        refuse_if_held(directory.path()).unwrap();
         DirectoryLock::take(directory.path()).unwrap();
     }
 }

@@ -85,6 +85,34 @@ pub fn open(directory: &Path) -> Result<(StateHandle, StateThread), StateError> 
     start(Owner { offsets, archive, offsets_json, exported: None, _lock: lock })
 }
 
+/// What [`open`] would meet in a directory, as far as it shows without changing anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// It does not exist; `open` will create it.
+    Absent,
+    /// It can be written, and nobody uses it.
+    Free,
+}
+
+/// Looks at `directory` as [`open`] will find it. A file is created in it and deleted; the directory itself never is.
+///
+/// # Errors
+/// It cannot be written, or another process has it.
+pub fn look_at(directory: &Path) -> Result<Outlook, StateError> {
+    let failed = |error: std::io::Error| StateError::from_io(directory, &error);
+    if is_missing(directory)? {
+        return match directory.ancestors().find(|ancestor| ancestor.is_dir()) {
+            Some(_) => Ok(Outlook::Absent),
+            None => Err(failed(std::io::Error::from(ErrorKind::NotADirectory))),
+        };
+    }
+    lock::refuse_if_held(directory)?;
+    let probe = directory.join(format!("check-{}", std::process::id()));
+    std::fs::File::create_new(&probe).map_err(failed)?;
+    std::fs::remove_file(&probe).map_err(failed)?;
+    Ok(Outlook::Free)
+}
+
 fn start(owner: Owner) -> Result<(StateHandle, StateThread), StateError> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let (end, ended) = std_mpsc::channel();

@@ -1,0 +1,130 @@
+//! `barnabas check --connect`: what can be tried is tried, all at once and each within a limit; a line for each, in the
+//! order of the configuration, and a failure keeps nothing else from being tried. Changes nothing anywhere.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::kafka::{self, ClusterCheck};
+use super::local;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::config::schema::{ClusterSettings, Config};
+use crate::logic::printable::printable;
+
+/// A check may ask several brokers, one after the other, and each of them takes its `request_timeout`.
+const REQUESTS: u32 = 5;
+
+/// What was tried, and what came of it.
+#[derive(Debug)]
+pub(super) struct Finding {
+    subject: String,
+    result: Result<String, String>,
+}
+
+impl Finding {
+    pub(super) fn new(subject: impl Into<String>, result: Result<String, impl Display>) -> Self {
+        Self { subject: subject.into(), result: result.map_err(|error| error.to_string()) }
+    }
+
+    fn line(&self) -> String {
+        let (word, text) = match &self.result {
+            Ok(text) => ("ok", text),
+            Err(text) => ("FAILED", text),
+        };
+        printable(&format!("{word} {}: {text}", self.subject)).into_owned()
+    }
+}
+
+pub(super) fn connect(config: &Config, output: &mut Output<'_>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    let tried = runtime.block_on(try_all(config, output));
+    // A name that is still being looked up must not hold us up.
+    runtime.shutdown_background();
+    match tried? {
+        Tally { failed: 0, .. } => Ok(()),
+        Tally { failed, tried } => Err(Failure::failed(format!("{failed} of {tried} checks failed"))),
+    }
+}
+
+/// How many checks there were, and how many failed.
+#[derive(Default)]
+struct Tally {
+    tried: usize,
+    failed: usize,
+}
+
+impl Tally {
+    fn print(&mut self, findings: Vec<Finding>, output: &mut Output<'_>) -> Result<(), Failure> {
+        for finding in findings {
+            self.tried += 1;
+            self.failed += usize::from(finding.result.is_err());
+            output.text(&format!("{}\n", finding.line()))?;
+        }
+        output.flush()
+    }
+}
+
+async fn try_all(config: &Config, output: &mut Output<'_>) -> Result<Tally, Failure> {
+    let clusters: Vec<(Arc<ClusterSettings>, JoinHandle<ClusterCheck>)> = used_clusters(config)
+        .into_iter()
+        .map(|settings| (Arc::clone(&settings), tokio::spawn(kafka::cluster(settings))))
+        .collect();
+    let webhooks: Vec<JoinHandle<Finding>> =
+        config.forwards.iter().map(|forward| tokio::spawn(local::webhook(forward.clone()))).collect();
+    let state = tokio::task::spawn_blocking({
+        let config = config.clone();
+        move || local::state(&config)
+    });
+    let mut tally = Tally::default();
+    let mut clients = BTreeMap::new();
+    for (settings, check) in clusters {
+        let limit = settings.request_timeout.saturating_mul(REQUESTS);
+        let subject = format!("cluster {}", settings.name);
+        match timeout(limit, check).await {
+            Ok(Ok(check)) => {
+                tally.print(check.findings, output)?;
+                clients.insert(settings.name.clone(), (limit, check.client));
+            }
+            _ => tally.print(vec![Finding::new(subject, Err::<String, _>(no_end(limit)))], output)?,
+        }
+    }
+    let forwards: Vec<(Duration, JoinHandle<Vec<Finding>>)> = config
+        .forwards
+        .iter()
+        .map(|forward| {
+            let (limit, client) = clients.get(&forward.cluster).cloned().unwrap_or_default();
+            (limit, tokio::spawn(kafka::forward(forward.clone(), client)))
+        })
+        .collect();
+    for ((forward, (limit, check)), webhook) in config.forwards.iter().zip(forwards).zip(webhooks) {
+        let subject = format!("forward {}", forward.name);
+        let findings = match timeout(limit.max(Duration::from_secs(1)), check).await {
+            Ok(Ok(findings)) => findings,
+            _ => vec![Finding::new(&subject, Err::<String, _>(no_end(limit)))],
+        };
+        tally.print(findings, output)?;
+        // It keeps its limits by itself.
+        let webhook = webhook.await.unwrap_or_else(|error| Finding::new(subject, Err::<String, _>(error)));
+        tally.print(vec![webhook], output)?;
+    }
+    let state = state.await.unwrap_or_else(|error| Finding::new("state", Err::<String, _>(error)));
+    tally.print(vec![state], output)?;
+    Ok(tally)
+}
+
+fn no_end(limit: Duration) -> String {
+    format!("not done within {limit:?}")
+}
+
+/// Those that a forward reads from, each once; all, where there is no forward.
+fn used_clusters(config: &Config) -> Vec<Arc<ClusterSettings>> {
+    let used =
+        |name: &String| config.forwards.is_empty() || config.forwards.iter().any(|forward| forward.cluster == *name);
+    let clusters = config.clusters.iter().filter(|(name, _)| used(name));
+    clusters.map(|(_, settings)| Arc::new(settings.clone())).collect()
+}
