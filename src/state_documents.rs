@@ -3,14 +3,11 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::control::{ControlRequest, ControlResponse, DeadLetterFilter, DeadLetterSelection};
 use crate::logic::moment::Timestamp;
-use crate::logic::rfc3339;
-use crate::state::{self, DeadLetter, DeadLetterSummary, Purge, StateError, StateHandle};
+use crate::state::{self, DeadLetterSummary, Purge, StateError, StateHandle};
 
 /// Letters that are asked for at once.
 const PAGE: usize = 500;
@@ -51,8 +48,7 @@ async fn export_offsets(state: &StateHandle) -> Result<ControlResponse, StateErr
 }
 
 async fn list(state: &StateHandle, filter: &DeadLetterFilter) -> Result<ControlResponse, StateError> {
-    let letters = summaries(state, filter).await?;
-    Ok(ControlResponse::Document { document: letters.iter().map(|letter| Value::Object(summary(letter))).collect() })
+    Ok(ControlResponse::document(&summaries(state, filter).await?))
 }
 
 /// All letters that the filter lets through, in the order of their ids; where there is a limit, the newest.
@@ -76,7 +72,7 @@ pub(crate) async fn summaries(
 
 async fn show(state: &StateHandle, id: u64) -> Result<ControlResponse, StateError> {
     Ok(match state.dead_letter(id).await? {
-        Some(letter) => ControlResponse::Document { document: Value::Object(whole(&letter)) },
+        Some(letter) => ControlResponse::document(&letter),
         None => {
             ControlResponse::error(format!("there is no dead letter {id}; `barnabas dead-letters list` has their ids"))
         }
@@ -88,10 +84,10 @@ async fn export_letters(state: &StateHandle) -> Result<ControlResponse, StateErr
     for letter in summaries(state, &DeadLetterFilter::default()).await? {
         // One that was replayed meanwhile is gone, and rightly so.
         if let Some(letter) = state.dead_letter(letter.id).await? {
-            letters.push(Value::Object(whole(&letter)));
+            letters.push(letter);
         }
     }
-    Ok(ControlResponse::Document { document: Value::Array(letters) })
+    Ok(ControlResponse::document(&letters))
 }
 
 async fn purge(
@@ -109,57 +105,6 @@ async fn purge(
     };
     let deleted = state.purge(purge).await?;
     Ok(ControlResponse::done(format!("{deleted} dead letters deleted")))
-}
-
-fn summary(letter: &DeadLetterSummary) -> Map<String, Value> {
-    let failure = &letter.failure;
-    let mut object = Map::new();
-    for (name, value) in [
-        ("id", Value::from(letter.id)),
-        ("forward", Value::from(letter.forward.as_str())),
-        ("topic", Value::from(&*letter.topic_partition.topic)),
-        ("partition", Value::from(letter.topic_partition.partition)),
-        ("offset", Value::from(letter.offset)),
-        ("timestamp", Value::from(letter.timestamp)),
-        ("reason", Value::from(failure.reason.as_str())),
-        ("attempts", Value::from(failure.attempts)),
-        ("status", Value::from(failure.status)),
-        ("response", Value::from(failure.response.as_str())),
-        ("first_failed_at", Value::from(rfc3339::format(failure.first_failed_at))),
-        ("idempotency_key", Value::from(letter.idempotency_key.as_str())),
-        ("event_id", Value::from(letter.event_id.as_deref())),
-    ] {
-        object.insert(name.to_owned(), value);
-    }
-    if let Some(size) = letter.truncated_from {
-        object.insert("truncated_from".to_owned(), Value::from(size));
-    }
-    put_bytes(&mut object, "key", letter.key.as_deref());
-    object
-}
-
-fn whole(letter: &DeadLetter) -> Map<String, Value> {
-    let mut object = summary(&letter.summary);
-    put_bytes(&mut object, "value", letter.value.as_deref());
-    let headers = letter.headers.iter().map(|header| {
-        let mut object = Map::new();
-        put_bytes(&mut object, "key", Some(&header.key));
-        put_bytes(&mut object, "value", header.value.as_deref());
-        Value::Object(object)
-    });
-    object.insert("headers".to_owned(), headers.collect());
-    object
-}
-
-/// Text under `name`, null where there is nothing; bytes that are not UTF-8 as base64 under `name_base64`.
-fn put_bytes(object: &mut Map<String, Value>, name: &str, bytes: Option<&[u8]>) {
-    match bytes.map(std::str::from_utf8) {
-        None => object.insert(name.to_owned(), Value::Null),
-        Some(Ok(text)) => object.insert(name.to_owned(), Value::from(text)),
-        Some(Err(_)) => {
-            object.insert(format!("{name}_base64"), Value::from(STANDARD.encode(bytes.unwrap_or_default())))
-        }
-    };
 }
 
 #[cfg(test)]

@@ -4,13 +4,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, SecondsFormat};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use super::dead_letter::{DeadLetter, DeadLetterSummary};
-use crate::logic::moment::Timestamp;
 use crate::logic::record::Header;
+use crate::logic::rfc3339;
 
 impl Serialize for DeadLetterSummary {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -43,8 +42,8 @@ fn summary<M: SerializeMap>(map: &mut M, letter: &DeadLetterSummary) -> Result<(
     map.serialize_entry("attempts", &letter.failure.attempts)?;
     map.serialize_entry("status", &letter.failure.status)?;
     map.serialize_entry("response", &letter.failure.response)?;
-    map.serialize_entry("first_failed_at", &rfc3339(letter.failure.first_failed_at))?;
-    map.serialize_entry("buried_at", &rfc3339(letter.buried_at))?;
+    map.serialize_entry("first_failed_at", &rfc3339::format(letter.failure.first_failed_at))?;
+    map.serialize_entry("buried_at", &rfc3339::format(letter.buried_at))?;
     map.serialize_entry("idempotency_key", &letter.idempotency_key)?;
     map.serialize_entry("event_id", &letter.event_id)?;
     map.serialize_entry("recreated", &letter.recreated)?;
@@ -83,15 +82,11 @@ impl Serialize for HeaderJson<'_> {
     }
 }
 
-/// In UTC with milliseconds; none for a time that no calendar has.
-pub(super) fn rfc3339(time: Timestamp) -> Option<String> {
-    DateTime::from_timestamp_millis(time.0).map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::dead_letter::Failure;
     use super::*;
+    use crate::logic::moment::Timestamp;
     use crate::logic::record::TopicPartition;
 
     fn letter() -> DeadLetter {

@@ -11,7 +11,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::dead_letter_json::rfc3339;
 use super::error::StateError;
 use super::file::sync_directory_of;
 use super::offsets::{StoredForward, StoredPartition};
@@ -19,6 +18,7 @@ use crate::logic::counters::Counters;
 use crate::logic::moment::Timestamp;
 use crate::logic::offset_tracker::{Position, Snapshot};
 use crate::logic::record::TopicPartition;
+use crate::logic::rfc3339;
 
 /// The version of the document that this program writes, and the latest that it reads.
 const VERSION: u32 = 1;
@@ -106,7 +106,7 @@ impl OffsetsDocument {
 
     pub(super) fn new(forwards: Vec<(String, StoredForward)>, written_at: Timestamp) -> Self {
         let forwards = forwards.into_iter().map(|(name, forward)| ForwardDocument::new(name, forward)).collect();
-        Self { barnabas_offsets: VERSION, written_at: rfc3339(written_at), forwards }
+        Self { barnabas_offsets: VERSION, written_at: Some(rfc3339::format(written_at)), forwards }
     }
 
     /// What is to be stored; refused as a whole where a part of it cannot be right.

@@ -211,7 +211,9 @@ async fn committed(client: &Client, group: &str, names: &[TopicPartition]) -> Re
 async fn members(client: &Client, group: &str, settings: &ForwardSettings) -> Result<String, String> {
     let state = client.describe_group(group).await.map_err(|error| error.to_string())?;
     if state.members.is_empty() {
-        return Ok(format!("no live members ({})", state.state));
+        // Dead is Kafka's word for a group that nobody made yet.
+        let note = if state.state == "Dead" { "; it does not exist yet" } else { "" };
+        return Ok(format!("no live members{note}"));
     }
     let some: Vec<String> =
         state.members.iter().take(5).map(|member| format!("{} at {}", member.client_id, member.host)).collect();
