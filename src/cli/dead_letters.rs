@@ -100,7 +100,10 @@ fn shown(letter: &Value) -> String {
         "status",
         "response",
         "first_failed_at",
+        "buried_at",
         "idempotency_key",
+        "event_id",
+        "truncated_from",
     ] {
         text.push_str(&format!("{name:<16} {}\n", printable(&member(letter, name))));
     }
