@@ -13,7 +13,9 @@
     reason = "tests fail by panics"
 )]
 
+mod brokers;
 mod crash;
+mod endpoint;
 mod rskafka_limits;
 mod smoke;
 mod support;
