@@ -76,9 +76,8 @@ impl Beginnings {
 
     /// What the brokers have of what the patterns match.
     pub(super) fn found(&mut self, found: TopicsFound, route: &mut Route, now: Moment) -> Vec<Question> {
-        let topics: BTreeSet<Arc<str>> =
-            found.partitions.iter().map(|found| found.topic_partition.topic.clone()).collect();
-        self.at_start.get_or_insert_with(|| there_at_the_start(&topics, &found));
+        let topics = topics_of(&found.partitions);
+        self.at_start.get_or_insert_with(|| there(&found));
         let refused_to_show: BTreeSet<&Arc<str>> =
             found.missing.iter().filter(|(_, error)| error.is_refusal()).map(|(topic, _)| topic).collect();
         for name in route.assigned() {
@@ -124,8 +123,8 @@ impl Beginnings {
     /// that appeared later.
     fn has_begun_what_is_there(&self) -> bool {
         let Some(found) = &self.found else { return false };
-        let exists = |topic: &Arc<str>| found.partitions.iter().any(|found| found.topic_partition.topic == *topic);
-        self.asking.is_empty() && !self.refused.keys().any(exists)
+        let there = there(found);
+        self.asking.is_empty() && !self.refused.keys().any(|topic| there.contains(topic))
     }
 
     /// What is durable now.
@@ -254,9 +253,13 @@ impl Beginnings {
 
 /// The topics that exist. One that we may not read, or that has no leader yet, did not appear when that changes: its
 /// beginning is what `start` says, not its earliest record.
-fn there_at_the_start(topics: &BTreeSet<Arc<str>>, found: &TopicsFound) -> BTreeSet<Arc<str>> {
+fn there(found: &TopicsFound) -> BTreeSet<Arc<str>> {
     let hidden = found.missing.iter().filter(|(_, error)| *error != KafkaError::UNKNOWN_TOPIC_OR_PARTITION);
-    topics.iter().chain(hidden.map(|(topic, _)| topic)).cloned().collect()
+    hidden.map(|(topic, _)| topic.clone()).chain(topics_of(&found.partitions)).collect()
+}
+
+fn topics_of(partitions: &[FoundPartition]) -> BTreeSet<Arc<str>> {
+    partitions.iter().map(|found| found.topic_partition.topic.clone()).collect()
 }
 
 /// Asks the brokers. Answers for all partitions of the question or for none.

@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn every_breach_is_found() {
-        let cases: [(&str, &[i64], &[i64], Repeats, &[&str]); 9] = [
+        type Case<'a> = (&'a str, &'a [i64], &'a [i64], Repeats, &'a [&'a str]);
+        let cases: [Case<'_>; 9] = [
             ("all as it should be", &[0, 1, 2], &[3], Repeats::None, &[]),
             ("other order values may overtake", &[2, 0, 1], &[3], Repeats::None, &[]),
             ("a lost record", &[0, 2], &[3], Repeats::None, &["1 lost"]),
