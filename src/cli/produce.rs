@@ -92,7 +92,10 @@ fn plain_cluster(servers: &str) -> Result<ClusterSettings, Failure> {
 }
 
 async fn run(cluster: &ClusterSettings, command: &Produce, output: &mut Output<'_>) -> Result<(), Failure> {
-    let partitions = partitions_of(cluster, &command.topic).await?;
+    // Our own client sees whether the topic is there: rskafka would create one that is not, and try a wrong password
+    // again and again.
+    let client = Client::new(Arc::new(cluster.clone())).map_err(Failure::failed)?;
+    let partitions = partitions_of(&client, &command.topic).await?;
     let tls = cluster.tls.as_ref().map(tls::client_config).transpose().map_err(Failure::failed)?;
     let producer = Producer::connect(cluster, tls).await.map_err(Failure::failed)?;
     let compression = match command.compression {
@@ -102,13 +105,11 @@ async fn run(cluster: &ClusterSettings, command: &Produce, output: &mut Output<'
     };
     let writer = TopicWriter::new(producer, &command.topic, partitions, compression);
     let reports = Reports::new(&command.topic, command.json, output);
-    send::send_lines(writer, command.key_separator, reports).await
+    send::send_lines(&client, writer, command.key_separator, reports).await
 }
 
-/// How many partitions the topic has. Asked with our own client: rskafka would create a topic that does not exist, and
-/// try a wrong password again and again.
-async fn partitions_of(cluster: &ClusterSettings, topic: &str) -> Result<i32, Failure> {
-    let client = Client::new(Arc::new(cluster.clone())).map_err(Failure::failed)?;
+/// How many partitions the topic has.
+async fn partitions_of(client: &Client, topic: &str) -> Result<i32, Failure> {
     let name: Arc<str> = Arc::from(topic);
     let metadata = client.metadata(TopicsWanted::Named(vec![Arc::clone(&name)])).await.map_err(Failure::failed)?;
     let (error, partitions) = match metadata.topics.get(&name) {
@@ -117,7 +118,7 @@ async fn partitions_of(cluster: &ClusterSettings, topic: &str) -> Result<i32, Fa
     };
     match error {
         _ if partitions > 0 => Ok(i32::try_from(partitions).unwrap_or(i32::MAX)),
-        None | Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) => Err(no_such_topic(&client, topic).await),
+        None | Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) => Err(no_such_topic(client, topic).await),
         Some(KafkaError::TOPIC_AUTHORIZATION_FAILED) => Err(Failure::failed(format!(
             "topic {topic}: not authorised: give this user WRITE and DESCRIBE on the topic"
         ))),

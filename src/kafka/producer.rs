@@ -259,7 +259,12 @@ impl ProduceError {
                 Some(error) => Self::Refused { what, error, message: error_message.as_deref().map(printable) },
                 None => Self::Connection { what, reason: format!("the broker answered {protocol_error:?}") },
             },
-            other => Self::Connection { what, reason: printable(&other.to_string()) },
+            other => {
+                // What comes before is about its attempts, of which ours says enough.
+                let text = other.to_string();
+                let reason = text.rsplit_once("Source: ").map_or(text.as_str(), |(_, source)| source);
+                Self::Connection { what, reason: printable(reason) }
+            }
         }
     }
 

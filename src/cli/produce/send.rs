@@ -13,7 +13,9 @@ use super::writer::{Delivery, TopicWriter};
 use crate::cli::failure::Failure;
 use crate::cli::output::remark;
 use crate::clock;
+use crate::kafka::metadata::TopicsWanted;
 use crate::kafka::producer::NewRecord;
+use crate::kafka::wire::Client;
 
 /// Bytes of a line; no broker takes as much unless it was told to.
 const LONGEST_LINE: usize = 16 * 1024 * 1024;
@@ -23,6 +25,7 @@ const ROUND_BYTES: usize = 4 * 1024 * 1024;
 
 /// Sends the lines of standard input until they end, somebody interrupts, or no partition can be written to any more.
 pub(super) async fn send_lines(
+    cluster: &Client,
     mut writer: TopicWriter,
     separator: Option<char>,
     mut reports: Reports<'_, '_>,
@@ -30,6 +33,7 @@ pub(super) async fn send_lines(
     let mut interrupts = Interrupts { signal: signal(SignalKind::interrupt()).map_err(Failure::failed)?, seen: false };
     let lines = read_in_background(io::stdin(), LONGEST_LINE).map_err(Failure::failed)?;
     let mut rounds = Rounds { lines, error: None };
+    let mut closed = 0;
     let stopped = loop {
         let round = tokio::select! {
             biased;
@@ -41,8 +45,15 @@ pub(super) async fn send_lines(
         if interrupts.seen {
             break Some("interrupted".to_owned());
         }
-        if let Some(reason) = writer.closed() {
-            break Some(format!("no partition can be written to: {reason}"));
+        if writer.is_closed() {
+            break Some("no partition can be written to any more".to_owned());
+        }
+        // One broker that is down leaves the others' partitions; a cluster that is down would cost each of them its limit.
+        if writer.closed() > closed {
+            closed = writer.closed();
+            if let Err(error) = cluster.metadata(TopicsWanted::NoTopics).await {
+                break Some(error.to_string());
+            }
         }
     };
     reports.end(stopped)

@@ -50,14 +50,14 @@ impl TopicWriter {
         Self { producer, topic, compression, placement, partitions, used: BTreeMap::new() }
     }
 
-    /// Why no partition can be written to any more, once that is so.
-    pub(super) fn closed(&self) -> Option<&str> {
-        let mut closed = self.used.values().filter_map(|partition| match partition {
-            Partition::Open(_) => None,
-            Partition::Closed(reason) => Some(reason.as_str()),
-        });
-        let all = closed.clone().count() >= usize::try_from(self.partitions).unwrap_or_default();
-        if all { closed.next() } else { None }
+    /// How many partitions could not be written to, and are not tried again.
+    pub(super) fn closed(&self) -> usize {
+        self.used.values().filter(|partition| matches!(partition, Partition::Closed(_))).count()
+    }
+
+    /// Whether that is all of them.
+    pub(super) fn is_closed(&self) -> bool {
+        i32::try_from(self.closed()).unwrap_or(i32::MAX) >= self.partitions
     }
 
     /// Writes `records`, and gives what became of each, in their order.
