@@ -14,6 +14,7 @@
 )]
 
 mod brokers;
+mod commands;
 mod crash;
 mod endpoint;
 mod rskafka_limits;
