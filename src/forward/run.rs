@@ -201,6 +201,9 @@ impl Running {
 
     fn read(&mut self, event: ReaderEvent) {
         let now = clock::now();
+        if event.asked_from().is_some_and(|(partition, from)| self.route.position(partition) != Some(from)) {
+            return;
+        }
         match event {
             ReaderEvent::Topics(found) => {
                 let questions = self.beginnings.found(found, &mut self.route, now);

@@ -88,6 +88,18 @@ pub enum ReaderEvent {
     TryAgain,
 }
 
+impl ReaderEvent {
+    /// The position that this is an answer about. Where reading goes on elsewhere by now (somebody set the offset while
+    /// the fetch was out) it must be ignored: it would be taken for what follows, and everything between for a gap.
+    pub fn asked_from(&self) -> Option<(&TopicPartition, Position)> {
+        match self {
+            Self::Fetched(FetchedRecords { partition, asked_from, .. })
+            | Self::OutOfRange { partition, asked_from, .. } => Some((partition, *asked_from)),
+            _ => None,
+        }
+    }
+}
+
 /// What was read of one partition.
 #[derive(Debug)]
 pub struct FetchedRecords {

@@ -298,6 +298,11 @@ impl Route {
             .collect()
     }
 
+    /// Where the next fetch of `name` begins; none: it is not read.
+    pub fn position(&self, name: &TopicPartition) -> Option<Position> {
+        self.partition(name).filter(|partition| !partition.gone).map(|partition| partition.tracker.next())
+    }
+
     /// The partitions that are read at present.
     pub fn assigned(&self) -> Vec<TopicPartition> {
         self.partitions.iter().filter(|partition| !partition.gone).map(|partition| partition.name.clone()).collect()
