@@ -40,7 +40,7 @@ main() {
     step "lints" cargo clippy --locked --all-targets -- -D warnings
     step "licences and advisories" deny_check
     step "build" cargo build --locked --bins --examples
-    step "unit and property tests" cargo test --locked --lib --bins --examples
+    step "unit and property tests" cargo test --locked --lib --bins --examples --test architecture
     if [ -z "$quick" ]; then
         step "fetch Kafka" scripts/kafka.sh fetch "$NEW_KAFKA" "$OLD_KAFKA"
         step "integration tests, Kafka $NEW_KAFKA" env BARNABAS_TEST_KAFKA="$NEW_KAFKA" cargo test --locked --test it
