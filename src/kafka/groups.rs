@@ -1,5 +1,5 @@
-//! Consumer groups as an outsider sees them: the coordinator, who is in the group, its committed offsets, and commits
-//! without membership (which a group with live members refuses).
+//! One consumer group as an outsider sees it: the coordinator, who is in the group, its committed offsets, and commits
+//! without membership (which a group with live members refuses). Many at once are in `admin`.
 //!
 //! A coordinator that moves or is still reading its log is asked again until the request's time limit is over.
 
@@ -10,7 +10,8 @@ use std::time::Duration;
 use kafka_protocol::messages as m;
 use kafka_protocol::protocol::StrBytes;
 
-use super::wire::{Client, Error, ErrorKind, KafkaError};
+use super::admin::describe_groups::GroupDescription;
+use super::wire::{Client, Error, ErrorKind};
 use crate::clock;
 use crate::config::schema::HostPort;
 use crate::logic::moment::Moment;
@@ -19,30 +20,9 @@ use crate::logic::record::TopicPartition;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// From these versions on, requests carry several groups, or leader epochs.
-const SEVERAL_KEYS: i16 = 4;
-const SEVERAL_GROUPS: i16 = 8;
+pub(super) const SEVERAL_KEYS: i16 = 4;
+pub(super) const SEVERAL_GROUPS: i16 = 8;
 const COMMITTED_EPOCH: i16 = 6;
-
-/// A group and who is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupState {
-    /// Kafka's word: Empty, Stable, PreparingRebalance, CompletingRebalance, Assigning, Reconciling; Dead where there
-    /// is no such group.
-    pub state: String,
-    /// Its live members.
-    pub members: Vec<GroupMember>,
-}
-
-/// A live member of a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupMember {
-    /// The id that the coordinator gave it.
-    pub member_id: String,
-    /// What it calls itself.
-    pub client_id: String,
-    /// Where it connects from.
-    pub host: String,
-}
 
 /// A commit: the offset of the next record to read, and the leader epoch of the last one read.
 pub type Commit = (TopicPartition, i64, Option<i32>);
@@ -70,14 +50,9 @@ impl Client {
     /// # Errors
     /// GROUP_ID_NOT_FOUND with the broker's text, when the group is of a type that this broker does not describe: then
     /// it is unknown whether it has members.
-    pub async fn describe_group(&self, group: &str) -> Result<GroupState, Error> {
-        let mut patience = self.patience();
-        loop {
-            match self.describe_group_once(group).await {
-                Err(error) => patience.again_after(self.forgetting(group, error)).await?,
-                answer => return answer,
-            }
-        }
+    pub async fn describe_group(&self, group: &str) -> Result<GroupDescription, Error> {
+        let described = self.describe_groups(&[group.to_owned()]).await.remove(group);
+        described.unwrap_or_else(|| Err(self.no_coordinator(ErrorKind::Protocol("there is no answer".to_owned()))))
     }
 
     /// The committed offsets of `group`; none where it never committed.
@@ -112,7 +87,7 @@ impl Client {
         }
     }
 
-    fn patience(&self) -> Patience {
+    pub(super) fn patience(&self) -> Patience {
         Patience { began: clock::now(), limit: self.settings().request_timeout, pause: FIRST_PAUSE }
     }
 
@@ -130,7 +105,7 @@ impl Client {
         error
     }
 
-    async fn find_coordinator_once(&self, group: &str) -> Result<i32, Error> {
+    pub(super) async fn find_coordinator_once(&self, group: &str) -> Result<i32, Error> {
         let key = StrBytes::from_string(group.to_owned());
         let (_, answer) = self
             .ask_any(|version| {
@@ -146,80 +121,33 @@ impl Client {
             Some(found) => (found.error_code, found.error_message, found.node_id.0, found.host, found.port),
             None => (answer.error_code, answer.error_message, answer.node_id.0, answer.host, answer.port),
         };
-        let failed =
-            |kind| Error { broker: format!("cluster {}", self.settings().name), request: "FindCoordinator", kind };
-        if let Some(kind) = ErrorKind::from_code(code, message.as_deref()) {
-            return Err(failed(kind));
+        let error = ErrorKind::from_code(code, message.as_deref());
+        self.learn_coordinator(group, error, id, &host, port)
+    }
+
+    /// Remembers the coordinator of `group`, unless there was an `error`.
+    pub(super) fn learn_coordinator(
+        &self,
+        group: &str,
+        error: Option<ErrorKind>,
+        id: i32,
+        host: &str,
+        port: i32,
+    ) -> Result<i32, Error> {
+        if let Some(kind) = error {
+            return Err(self.no_coordinator(kind));
         }
         let Ok(port) = u16::try_from(port) else {
-            return Err(failed(ErrorKind::Protocol(format!("a coordinator at port {port}"))));
+            return Err(self.no_coordinator(ErrorKind::Protocol(format!("a coordinator at port {port}"))));
         };
         let mut known = self.known();
-        known.brokers.insert(id, HostPort { host: host.to_string(), port });
+        known.brokers.insert(id, HostPort { host: host.to_owned(), port });
         known.coordinators.insert(group.to_owned(), id);
         Ok(id)
     }
 
-    async fn describe_group_once(&self, group: &str) -> Result<GroupState, Error> {
-        let coordinator = self.coordinator(group).await?;
-        let ids = vec![m::GroupId(StrBytes::from_string(group.to_owned()))];
-        let (_, answer) = self
-            .ask(coordinator, i16::MAX, Duration::ZERO, |_| {
-                m::DescribeGroupsRequest::default().with_groups(ids.clone())
-            })
-            .await?;
-        let failed = |kind| self.error_at(coordinator, "DescribeGroups", kind);
-        let Some(found) = answer.groups.into_iter().next() else {
-            return Err(failed(ErrorKind::Protocol("it left the group out of its answer".to_owned())));
-        };
-        match ErrorKind::from_code(found.error_code, found.error_message.as_deref()) {
-            None => {}
-            // No such group, or one of the new protocol (KIP-848), which only the new request describes.
-            Some(kind @ ErrorKind::Kafka(KafkaError::GROUP_ID_NOT_FOUND, _)) => {
-                return self.describe_new_group(coordinator, ids, failed(kind)).await;
-            }
-            Some(kind) => return Err(failed(kind)),
-        }
-        let members = found.members.iter().map(|member| GroupMember {
-            member_id: member.member_id.to_string(),
-            client_id: member.client_id.to_string(),
-            host: member.client_host.to_string(),
-        });
-        Ok(GroupState { state: found.group_state.to_string(), members: members.collect() })
-    }
-
-    async fn describe_new_group(
-        &self,
-        coordinator: i32,
-        ids: Vec<m::GroupId>,
-        not_classic: Error,
-    ) -> Result<GroupState, Error> {
-        let request = |_| m::ConsumerGroupDescribeRequest::default().with_group_ids(ids.clone());
-        let answer = match self.ask(coordinator, i16::MAX, Duration::ZERO, request).await {
-            Ok((_, answer)) => answer,
-            Err(Error { kind: ErrorKind::Unsupported(_), .. }) => return Err(not_classic),
-            Err(error) => return Err(error),
-        };
-        let failed = |kind| self.error_at(coordinator, "ConsumerGroupDescribe", kind);
-        let Some(found) = answer.groups.into_iter().next() else {
-            return Err(failed(ErrorKind::Protocol("it left the group out of its answer".to_owned())));
-        };
-        match ErrorKind::from_code(found.error_code, found.error_message.as_deref()) {
-            None => {}
-            // Share and streams groups exist, but are neither.
-            Some(ErrorKind::Kafka(KafkaError::GROUP_ID_NOT_FOUND, message))
-                if !message.as_deref().unwrap_or_default().contains("is not a") =>
-            {
-                return Ok(GroupState { state: "Dead".to_owned(), members: Vec::new() });
-            }
-            Some(kind) => return Err(failed(kind)),
-        }
-        let members = found.members.iter().map(|member| GroupMember {
-            member_id: member.member_id.to_string(),
-            client_id: member.client_id.to_string(),
-            host: member.client_host.to_string(),
-        });
-        Ok(GroupState { state: found.group_state.to_string(), members: members.collect() })
+    pub(super) fn no_coordinator(&self, kind: ErrorKind) -> Error {
+        Error { broker: format!("cluster {}", self.settings().name), request: "FindCoordinator", kind }
     }
 
     async fn committed_offsets_once(
@@ -301,7 +229,7 @@ impl Client {
 }
 
 /// How long a coordinator that is not ready is asked again: as long as one request may take.
-struct Patience {
+pub(super) struct Patience {
     began: Moment,
     limit: Duration,
     pause: Duration,
@@ -309,7 +237,7 @@ struct Patience {
 
 impl Patience {
     /// Waits a little where `error` may pass, and gives it back where it will not, or the time is over.
-    async fn again_after(&mut self, error: Error) -> Result<(), Error> {
+    pub(super) async fn again_after(&mut self, error: Error) -> Result<(), Error> {
         if !passes(&error.kind) || clock::now().since(self.began) + self.pause >= self.limit {
             return Err(error);
         }
@@ -320,7 +248,7 @@ impl Patience {
 }
 
 /// The coordinator is moving, loading, or its broker just went down: worth asking again in a moment.
-fn passes(kind: &ErrorKind) -> bool {
+pub(super) fn passes(kind: &ErrorKind) -> bool {
     match kind {
         ErrorKind::Kafka(error, _) => error.needs_coordinator(),
         ErrorKind::Connect(_) | ErrorKind::Closed(_) | ErrorKind::NoSuchBroker(_) => true,

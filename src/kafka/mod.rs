@@ -1,7 +1,8 @@
-//! Everything that speaks to Kafka. `wire` has the connections, the files beside it have one request each, `records`
+//! Everything that speaks to Kafka. `wire` has the connections, the files beside it and in `admin` have one request each, `records`
 //! reads what a fetch brings, `reader` follows topics. `producer` is rskafka's. Decides nothing that a forward could
 //! decide.
 
+pub mod admin;
 pub mod fetch;
 pub mod groups;
 pub mod list_offsets;

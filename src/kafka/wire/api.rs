@@ -60,6 +60,8 @@ apis! {
     FindCoordinatorRequest -> FindCoordinatorResponse, 10, "FindCoordinator", (1, 6), FIND_COORDINATOR, ORDINARY;
     DescribeGroupsRequest -> DescribeGroupsResponse, 15, "DescribeGroups", (0, 6), DESCRIBE_GROUPS, ORDINARY;
     ConsumerGroupDescribeRequest -> ConsumerGroupDescribeResponse, 69, "ConsumerGroupDescribe", (0, 1), CONSUMER_GROUP_DESCRIBE, ORDINARY;
+    ListGroupsRequest -> ListGroupsResponse, 16, "ListGroups", (0, 5), LIST_GROUPS, ORDINARY;
+    DeleteGroupsRequest -> DeleteGroupsResponse, 42, "DeleteGroups", (0, 2), DELETE_GROUPS, ORDINARY;
     OffsetFetchRequest -> OffsetFetchResponse, 9, "OffsetFetch", (1, 9), OFFSET_FETCH, ORDINARY;
     OffsetCommitRequest -> OffsetCommitResponse, 8, "OffsetCommit", (2, 9), OFFSET_COMMIT, ORDINARY;
 }

@@ -139,6 +139,10 @@ impl KafkaError {
     pub const NOT_COORDINATOR: Self = Self(16);
     /// We are not allowed to.
     pub const TOPIC_AUTHORIZATION_FAILED: Self = Self(29);
+    /// The broker does not know the request, or this version of it, or has it turned off.
+    pub const UNSUPPORTED_VERSION: Self = Self(35);
+    /// The group has members.
+    pub const NON_EMPTY_GROUP: Self = Self(68);
     /// There is no such group, or it is of another type.
     pub const GROUP_ID_NOT_FOUND: Self = Self(69);
 
@@ -182,10 +186,11 @@ impl KafkaError {
         match self.0 {
             3 => Some("check the topic's name"),
             17 => Some("no topic can have this name"),
-            22 | 25 => Some("the group has live members; stop them, or use another group"),
+            22 | 25 | 68 => Some("the group has live members; stop them, or use another group"),
             29 => Some("give this user READ and DESCRIBE on the topic"),
             30 => Some("give this user READ and DESCRIBE on the group"),
             31 => Some("give this user DESCRIBE on the cluster"),
+            69 => Some("check the group's name"),
             76 => Some("the topic is compressed with a codec that this version of the request cannot carry"),
             _ => None,
         }

@@ -29,6 +29,8 @@ macro_rules! for_each_api {
         $check::<m::FindCoordinatorRequest>(&find_coordinator $(, $argument)*);
         $check::<m::DescribeGroupsRequest>(&describe_groups $(, $argument)*);
         $check::<m::ConsumerGroupDescribeRequest>(&consumer_group_describe $(, $argument)*);
+        $check::<m::ListGroupsRequest>(&list_groups $(, $argument)*);
+        $check::<m::DeleteGroupsRequest>(&|_| delete_groups() $(, $argument)*);
         $check::<m::OffsetFetchRequest>(&offset_fetch $(, $argument)*);
         $check::<m::OffsetCommitRequest>(&|_| offset_commit() $(, $argument)*);
     };
@@ -232,6 +234,24 @@ fn consumer_group_describe(_version: i16) -> m::ConsumerGroupDescribeResponse {
         .with_subscribed_topic_names(vec![m::TopicName(text("event"))])
         .with_assignment(assignment);
     m::ConsumerGroupDescribeResponse::default().with_groups(vec![DescribedGroup::default().with_members(vec![member])])
+}
+
+fn list_groups(version: i16) -> m::ListGroupsResponse {
+    use m::list_groups_response::ListedGroup;
+    let mut group = ListedGroup::default().with_protocol_type(text("consumer"));
+    if version >= 4 {
+        group = group.with_group_state(text("Stable"));
+    }
+    if version >= 5 {
+        group = group.with_group_type(text("classic"));
+    }
+    m::ListGroupsResponse::default().with_groups(vec![group.clone(), group])
+}
+
+fn delete_groups() -> m::DeleteGroupsResponse {
+    use m::delete_groups_response::DeletableGroupResult;
+    let result = DeletableGroupResult::default().with_group_id(m::GroupId(text("omp"))).with_error_code(68);
+    m::DeleteGroupsResponse::default().with_results(vec![result.clone(), result])
 }
 
 fn offset_fetch(version: i16) -> m::OffsetFetchResponse {

@@ -195,6 +195,30 @@ static CONSUMER_GROUP_MEMBER: Structure = structure(&[
 static ASSIGNMENT: Structure =
     structure(&[always(Structs(&structure(&[always(UUID), always(Text), always(Array(&INT32))])))]);
 
+/// ListGroups, up to 5.
+pub(crate) static LIST_GROUPS: MessageShape = MessageShape {
+    flexible: 3,
+    body: structure(&[
+        since(1, INT32), // throttle time
+        always(INT16),   // error
+        always(Structs(&structure(&[
+            always(Text),   // group
+            always(Text),   // protocol type
+            since(4, Text), // state
+            since(5, Text), // type
+        ]))),
+    ]),
+};
+
+/// DeleteGroups, up to 2.
+pub(crate) static DELETE_GROUPS: MessageShape = MessageShape {
+    flexible: 2,
+    body: structure(&[
+        always(INT32),                                               // throttle time
+        always(Structs(&structure(&[always(Text), always(INT16)]))), // group, error
+    ]),
+};
+
 /// OffsetFetch, 1 to 9.
 pub(crate) static OFFSET_FETCH: MessageShape = MessageShape {
     flexible: 6,

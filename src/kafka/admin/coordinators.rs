@@ -1,0 +1,164 @@
+//! Many groups at once: who coordinates each, and a question to every coordinator about its own groups.
+//!
+//! A coordinator that moves or is still reading its log is asked again until the request's time limit is over. What is
+//! asked is not known here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+
+use kafka_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
+use kafka_protocol::protocol::StrBytes;
+use tokio::task::JoinSet;
+
+use crate::kafka::groups::{SEVERAL_KEYS, passes};
+use crate::kafka::wire::{Client, Error, ErrorKind};
+
+/// Groups in one request: as many as a coordinator answers without keeping others waiting.
+const AT_ONCE: usize = 100;
+
+/// What each group came to.
+pub type PerGroup<T> = BTreeMap<String, Result<T, Error>>;
+
+/// The same error for all of `groups`.
+pub(super) fn all_failed<T>(groups: &[String], error: &Error) -> PerGroup<T> {
+    groups.iter().map(|group| (group.clone(), Err(error.clone()))).collect()
+}
+
+impl Client {
+    /// Asks the coordinators of `groups`, each about its own, by `request` (for error texts); an answer or an error for every group.
+    pub(super) async fn each_group<T, F>(
+        &self,
+        request: &'static str,
+        groups: &[String],
+        ask: impl Fn(Self, i32, Vec<String>) -> F,
+    ) -> PerGroup<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = PerGroup<T>> + Send + 'static,
+    {
+        let mut patience = self.patience();
+        let mut results = BTreeMap::new();
+        let mut wanted: BTreeSet<String> = groups.iter().cloned().collect();
+        loop {
+            let mut passing = None;
+            let answers = self.each_group_once(request, std::mem::take(&mut wanted), &ask).await;
+            for (group, result) in &answers {
+                if let Err(error) = result {
+                    self.known().coordinators.remove(group);
+                    if passes(&error.kind) {
+                        passing = Some(error.clone());
+                        wanted.insert(group.clone());
+                    }
+                }
+            }
+            results.extend(answers);
+            let Some(error) = passing else { return results };
+            if patience.again_after(error).await.is_err() {
+                return results;
+            }
+        }
+    }
+
+    async fn each_group_once<T, F>(
+        &self,
+        request: &'static str,
+        groups: BTreeSet<String>,
+        ask: &impl Fn(Self, i32, Vec<String>) -> F,
+    ) -> PerGroup<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = PerGroup<T>> + Send + 'static,
+    {
+        let mut results = BTreeMap::new();
+        let mut by_coordinator: BTreeMap<i32, Vec<String>> = BTreeMap::new();
+        for (group, coordinator) in self.find_coordinators(groups).await {
+            match coordinator {
+                Ok(coordinator) => by_coordinator.entry(coordinator).or_default().push(group),
+                Err(error) => {
+                    results.insert(group, Err(error));
+                }
+            }
+        }
+        let mut tasks = JoinSet::new();
+        for (coordinator, groups) in by_coordinator {
+            for some in groups.chunks(AT_ONCE) {
+                let asked = ask(self.clone(), coordinator, some.to_vec());
+                let (client, some) = (self.clone(), some.to_vec());
+                tasks.spawn(async move {
+                    let mut answers = asked.await;
+                    for group in some {
+                        answers.entry(group).or_insert_with(|| Err(client.group_left_out(coordinator, request)));
+                    }
+                    answers
+                });
+            }
+        }
+        while let Some(answers) = tasks.join_next().await {
+            // A task of ours neither panics nor is cancelled while this one lives.
+            results.extend(answers.unwrap_or_default());
+        }
+        results
+    }
+
+    /// The coordinator of each group, from memory where it is known.
+    async fn find_coordinators(&self, groups: BTreeSet<String>) -> PerGroup<i32> {
+        let mut found: PerGroup<i32> = BTreeMap::new();
+        let mut strangers = Vec::new();
+        {
+            let known = self.known();
+            for group in groups {
+                match known.coordinators.get(&group) {
+                    Some(coordinator) => {
+                        found.insert(group, Ok(*coordinator));
+                    }
+                    None => strangers.push(group),
+                }
+            }
+        }
+        for some in strangers.chunks(AT_ONCE) {
+            self.find_some_coordinators(some, &mut found).await;
+        }
+        found
+    }
+
+    /// Brokers before 2.8 take one group a request: those after the first are then asked for one by one.
+    async fn find_some_coordinators(&self, groups: &[String], found: &mut PerGroup<i32>) {
+        let answer = self.ask_any(|version| request(groups, version)).await;
+        match answer {
+            Ok((version, answer)) if version >= SEVERAL_KEYS => self.learn_coordinators(answer, found),
+            Ok(_) => {
+                for group in groups {
+                    found.insert(group.clone(), self.find_coordinator_once(group).await);
+                }
+            }
+            Err(error) => found.extend(all_failed(groups, &error)),
+        }
+        for group in groups {
+            let left_out = || Err(self.no_coordinator(ErrorKind::Protocol("a group was left out".to_owned())));
+            found.entry(group.clone()).or_insert_with(left_out);
+        }
+    }
+
+    fn learn_coordinators(&self, answer: FindCoordinatorResponse, found: &mut PerGroup<i32>) {
+        for it in answer.coordinators {
+            let error = ErrorKind::from_code(it.error_code, it.error_message.as_deref());
+            let coordinator = self.learn_coordinator(&it.key, error, it.node_id.0, &it.host, it.port);
+            found.insert(it.key.to_string(), coordinator);
+        }
+    }
+
+    fn group_left_out(&self, coordinator: i32, request: &'static str) -> Error {
+        let kind = ErrorKind::Protocol("it left the group out of its answer".to_owned());
+        self.error_at(coordinator, request, kind)
+    }
+}
+
+fn request(groups: &[String], version: i16) -> FindCoordinatorRequest {
+    let mut keys = groups.iter().map(|group| StrBytes::from_string(group.clone()));
+    let request = FindCoordinatorRequest::default().with_key_type(0);
+    if version >= SEVERAL_KEYS {
+        request.with_coordinator_keys(keys.collect())
+    } else {
+        request.with_key(keys.next().unwrap_or_default())
+    }
+}
