@@ -4,6 +4,7 @@
 mod arguments;
 mod ask;
 mod check;
+mod cluster;
 mod configuration;
 mod dead_letters;
 mod definitions;

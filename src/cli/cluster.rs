@@ -1,0 +1,104 @@
+//! The cluster that a command is about: from its arguments to settings and a client, and how the command waits for
+//! answers. Also what every command says about a topic that is not there.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::configuration;
+use super::failure::Failure;
+use crate::config::schema::{ClusterSettings, HostPort};
+use crate::config::{closest, parse_host_port};
+use crate::kafka::metadata::{Topic, TopicsWanted};
+use crate::kafka::wire::{Client, KafkaError};
+
+/// For a cluster that no configuration describes: the limit on a connect and on every request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The arguments that name a cluster.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClusterArguments<'a> {
+    pub(super) bootstrap_server: Option<&'a str>,
+    pub(super) config: Option<&'a Path>,
+    pub(super) cluster: Option<&'a str>,
+}
+
+impl ClusterArguments<'_> {
+    /// Brokers by address, a configuration's cluster, or the broker on this machine.
+    pub(super) fn settings(self) -> Result<ClusterSettings, Failure> {
+        if let Some(servers) = self.bootstrap_server {
+            if self.config.is_some() || self.cluster.is_some() {
+                return Err(Failure::Usage("--bootstrap-server and --config exclude each other".to_owned()));
+            }
+            return plain_cluster(servers);
+        }
+        if self.config.is_none() && self.cluster.is_none() && !configuration::path(None).exists() {
+            return plain_cluster("localhost:9092");
+        }
+        let mut config = configuration::load(self.config)?.config;
+        let name = self.cluster.unwrap_or("default");
+        let names: Vec<String> = config.clusters.keys().cloned().collect();
+        config.clusters.remove(name).ok_or_else(|| {
+            Failure::Usage(format!("the configuration has no cluster {name:?}; it has {}", names.join(", ")))
+        })
+    }
+
+    /// A client of that cluster, not connected yet.
+    pub(super) fn client(self) -> Result<Client, Failure> {
+        Client::new(Arc::new(self.settings()?)).map_err(Failure::failed)
+    }
+}
+
+fn plain_cluster(servers: &str) -> Result<ClusterSettings, Failure> {
+    let servers: Result<Vec<HostPort>, String> =
+        servers.split(',').map(|server| parse_host_port(server.trim())).collect();
+    Ok(ClusterSettings {
+        name: "default".to_owned(),
+        bootstrap_servers: servers.map_err(|error| Failure::Usage(format!("--bootstrap-server: {error}")))?,
+        client_id: "barnabas".to_owned(),
+        request_timeout: REQUEST_TIMEOUT,
+        addresses: Default::default(),
+        tls: None,
+        sasl: None,
+    })
+}
+
+/// Runs what a command has to ask brokers.
+pub(super) fn block_on<T>(asking: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    let ended = runtime.block_on(asking);
+    // A name that is still being looked up must not hold us up.
+    runtime.shutdown_background();
+    ended
+}
+
+/// The topic, which must be there: none is ever created. `rights` is what the command needs, such as "READ".
+pub(super) async fn topic(client: &Client, name: &str, rights: &str) -> Result<Topic, Failure> {
+    let key: Arc<str> = Arc::from(name);
+    let metadata = client.metadata(TopicsWanted::Named(vec![Arc::clone(&key)])).await.map_err(Failure::failed)?;
+    match metadata.topics.get(&key).map(|found| (found.error, found)) {
+        Some((_, found)) if !found.partitions.is_empty() => Ok(found.clone()),
+        None | Some((None | Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION), _)) => Err(no_such_topic(client, name).await),
+        Some((Some(KafkaError::TOPIC_AUTHORIZATION_FAILED), _)) => Err(Failure::failed(format!(
+            "topic {name}: not authorised: give this user {rights} and DESCRIBE on the topic"
+        ))),
+        Some((Some(error), _)) => Err(Failure::failed(format!("topic {name}: {error}"))),
+    }
+}
+
+async fn no_such_topic(client: &Client, topic: &str) -> Failure {
+    // The names are for the hint alone.
+    let all = client.metadata(TopicsWanted::All).await.unwrap_or_default();
+    let names = all.topics.iter().filter(|(_, found)| !found.internal).map(|(name, _)| &**name);
+    let hint = closest(topic, names).map(|close| format!("; did you mean {close:?}?")).unwrap_or_default();
+    Failure::failed(format!(
+        "there is no topic {topic:?} at {}, or this user may not see it, and none was created{hint}",
+        servers(client)
+    ))
+}
+
+/// Where the cluster was looked for, for error texts.
+pub(super) fn servers(client: &Client) -> String {
+    let servers: Vec<String> = client.settings().bootstrap_servers.iter().map(ToString::to_string).collect();
+    servers.join(", ")
+}
