@@ -11,13 +11,14 @@ use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use super::begin::{self, Beginnings};
-use super::command::{self, Answer, Command};
+use super::command::{Answer, Command};
 use super::mirror::{Commit, Mirror};
 use super::prepare_threads::{PrepareEvent, PrepareJob, PrepareThreads};
 use super::report;
 use super::senders::{Delivery, DeliveryRequest, Senders};
 use crate::clock;
 use crate::config::schema::ForwardSettings;
+use crate::kafka::positions;
 use crate::kafka::reader::{Reader, ReaderEvent, TroublePlace};
 use crate::kafka::wire::Client;
 use crate::logic::moment::{Moment, Timestamp};
@@ -409,7 +410,7 @@ impl Running {
                     let result = if names.is_empty() {
                         Err("the forward does not read that partition".to_owned())
                     } else {
-                        command::resolve(&client, names, position)
+                        positions::resolve(&client, &names, position)
                             .await
                             .map(|positions| positions.into_iter().collect())
                     };

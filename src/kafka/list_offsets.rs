@@ -20,6 +20,9 @@ const NAME: &str = "ListOffsets";
 /// From this version on, requests carry the leader epoch.
 const LEADER_EPOCH: i16 = 4;
 
+const READ_UNCOMMITTED: i8 = 0;
+const READ_COMMITTED: i8 = 1;
+
 /// Which offset of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OffsetSpec {
@@ -27,8 +30,20 @@ pub enum OffsetSpec {
     Earliest,
     /// The high watermark: one past the last that all in-sync replicas have.
     Latest,
+    /// The last stable offset: one past the last that is decided. Records of open transactions come after it.
+    LastStable,
     /// The first whose timestamp is this or later.
     Time(Timestamp),
+}
+
+impl OffsetSpec {
+    /// A request has one isolation level for all its partitions.
+    fn isolation(self) -> i8 {
+        match self {
+            Self::LastStable => READ_COMMITTED,
+            Self::Earliest | Self::Latest | Self::Time(_) => READ_UNCOMMITTED,
+        }
+    }
 }
 
 /// An offset as the leader gave it.
@@ -50,9 +65,9 @@ impl Client {
         let wanted: BTreeMap<TopicPartition, OffsetSpec> = wanted.iter().cloned().collect();
         let mut listed = BTreeMap::new();
         let mut tasks = JoinSet::new();
-        for (leader, partitions) in self.by_leader(wanted, &mut listed).await {
+        for ((leader, isolation), partitions) in self.by_leader(wanted, &mut listed).await {
             let client = self.clone();
-            tasks.spawn(async move { client.list_offsets_at(leader, &partitions).await });
+            tasks.spawn(async move { client.list_offsets_at(leader, isolation, &partitions).await });
         }
         while let Some(answers) = tasks.join_next().await {
             // A task of ours neither panics nor is cancelled while this one lives.
@@ -61,12 +76,12 @@ impl Client {
         listed
     }
 
-    /// Sorts the partitions by leader; those without one get their error.
+    /// Sorts the partitions by leader and isolation level; those without a leader get their error.
     async fn by_leader(
         &self,
         wanted: BTreeMap<TopicPartition, OffsetSpec>,
         listed: &mut ListedOffsets,
-    ) -> BTreeMap<i32, BTreeMap<TopicPartition, OffsetSpec>> {
+    ) -> BTreeMap<(i32, i8), BTreeMap<TopicPartition, OffsetSpec>> {
         let strangers: BTreeSet<Arc<str>> = {
             let known = self.known();
             let strangers = wanted.keys().filter(|partition| !known.leaders.contains_key(*partition));
@@ -78,11 +93,11 @@ impl Client {
             asked = Some(self.metadata(topics).await);
         }
         let known = self.known();
-        let mut by_leader: BTreeMap<i32, BTreeMap<TopicPartition, OffsetSpec>> = BTreeMap::new();
+        let mut by_leader: BTreeMap<(i32, i8), BTreeMap<TopicPartition, OffsetSpec>> = BTreeMap::new();
         for (partition, spec) in wanted {
             match known.leaders.get(&partition) {
                 Some((leader, _)) => {
-                    by_leader.entry(*leader).or_default().insert(partition, spec);
+                    by_leader.entry((*leader, spec.isolation())).or_default().insert(partition, spec);
                 }
                 None => {
                     let error = match &asked {
@@ -102,13 +117,19 @@ impl Client {
         Error { broker, request: NAME, kind: ErrorKind::Kafka(error, None) }
     }
 
-    async fn list_offsets_at(&self, leader: i32, wanted: &BTreeMap<TopicPartition, OffsetSpec>) -> ListedOffsets {
+    async fn list_offsets_at(
+        &self,
+        leader: i32,
+        isolation: i8,
+        wanted: &BTreeMap<TopicPartition, OffsetSpec>,
+    ) -> ListedOffsets {
         let epochs: BTreeMap<TopicPartition, i32> = {
             let known = self.known();
             let epoch = |partition| known.leaders.get(partition).map(|(_, epoch)| *epoch);
             wanted.keys().filter_map(|partition| Some((partition.clone(), epoch(partition)?))).collect()
         };
-        let answer = self.ask(leader, i16::MAX, Duration::ZERO, |version| request(wanted, &epochs, version)).await;
+        let build = |version| request(wanted, &epochs, version).with_isolation_level(isolation);
+        let answer = self.ask(leader, i16::MAX, Duration::ZERO, build).await;
         let answers = match answer {
             Ok((_, answer)) => understand(&answer),
             Err(error) => {
@@ -157,7 +178,7 @@ fn request(
     let mut topics: BTreeMap<&Arc<str>, Vec<ListOffsetsPartition>> = BTreeMap::new();
     for (key, spec) in wanted {
         let timestamp = match spec {
-            OffsetSpec::Latest => -1,
+            OffsetSpec::Latest | OffsetSpec::LastStable => -1,
             OffsetSpec::Earliest => -2,
             // Negative times have other meanings (KIP-734), and no record is older.
             OffsetSpec::Time(time) => time.0.max(0),
