@@ -13,15 +13,20 @@ pub(super) const WITH_VALUE: &[&str] = &[
     "--cluster",
     "--compression",
     "--config",
+    "--count",
+    "--format",
     "--forward",
+    "--from",
+    "--jq",
     "--key-separator",
     "--limit",
     "--older-than",
+    "--partition",
     "--response",
 ];
 
 /// Options that stand alone. The same test holds this one, too.
-pub(super) const SWITCHES: &[&str] = &["--all", "--connect", "--json", "--version", "--watch", "--yes"];
+pub(super) const SWITCHES: &[&str] = &["--all", "--connect", "--follow", "--json", "--version", "--watch", "--yes"];
 
 /// Arguments that argh understands.
 #[derive(Debug, PartialEq, Eq)]

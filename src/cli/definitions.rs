@@ -31,6 +31,7 @@ pub(super) enum Command {
     Forwards(Forwards),
     Offsets(Offsets),
     DeadLetters(DeadLetters),
+    Consume(Consume),
     Produce(Produce),
 }
 
@@ -350,6 +351,58 @@ pub(super) struct DeadLettersExport {
     /// the configuration file
     #[argh(option, arg_name = "file")]
     pub(super) config: Option<PathBuf>,
+}
+
+/// Show the records of a topic, up to its end as it is now. Joins no group and commits nothing.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "consume", help_triggers("--help"))]
+#[argh(
+    example = "{command_name} event --from end-10 --json\n{command_name} event --follow --jq 'select(.key == \"db-1\") | .value | fromjson'"
+)]
+#[argh(
+    note = "POSITION: earliest (the default), latest, an offset, end-N, or an RFC 3339 time.\nRecords of several partitions are shown as they come. A record without a value is null.\nThe jq filter gets {{topic, partition, offset, timestamp, key, value, headers}}; value is a string."
+)]
+pub(super) struct Consume {
+    /// the topic
+    #[argh(positional)]
+    pub(super) topic: String,
+    /// brokers to ask first, HOST:PORT with commas between, instead of a configuration
+    #[argh(option, arg_name = "host:port")]
+    pub(super) bootstrap_server: Option<String>,
+    /// the configuration file
+    #[argh(option, arg_name = "file")]
+    pub(super) config: Option<PathBuf>,
+    /// the cluster of the configuration (default: "default")
+    #[argh(option, arg_name = "name")]
+    pub(super) cluster: Option<String>,
+    /// this partition alone
+    #[argh(option, arg_name = "n")]
+    pub(super) partition: Option<i32>,
+    /// where to begin
+    #[argh(option, arg_name = "position")]
+    pub(super) from: Option<String>,
+    /// show so many records (with --jq: those that the filter gives something for) and end
+    #[argh(option, arg_name = "n")]
+    pub(super) count: Option<u64>,
+    /// go on with what comes, until Ctrl-C
+    #[argh(switch)]
+    pub(super) follow: bool,
+    /// value (the default) or json: JSON lines; with --jq, value shows strings without quotes
+    #[argh(option, arg_name = "format")]
+    pub(super) format: Option<ConsumeFormat>,
+    /// show what this jq filter gives for each record, a line each
+    #[argh(option, arg_name = "filter")]
+    pub(super) jq: Option<String>,
+    /// the same as --format json
+    #[argh(switch)]
+    pub(super) json: bool,
+}
+
+/// What a line of `consume` has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, argh::FromArgValue)]
+pub(super) enum ConsumeFormat {
+    Value,
+    Json,
 }
 
 /// Send the lines of standard input to a topic, a record each, acknowledged by all in-sync replicas. The topic must exist.

@@ -6,6 +6,7 @@ mod ask;
 mod check;
 mod cluster;
 mod configuration;
+mod consume;
 mod dead_letters;
 mod definitions;
 mod failure;
@@ -63,6 +64,7 @@ fn dispatch(arguments: impl Iterator<Item = OsString>, output: &mut Output<'_>) 
         Command::Forwards(command) => forwards::forwards(command, output),
         Command::Offsets(command) => offsets::offsets(command, output),
         Command::DeadLetters(command) => dead_letters::dead_letters(command, output),
+        Command::Consume(command) => consume::consume(command, output),
         Command::Produce(command) => produce::produce(command, output),
     }
 }

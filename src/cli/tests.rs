@@ -50,6 +50,7 @@ fn all_commands_of_the_contract_are_there() {
         "dead-letters replay",
         "dead-letters purge",
         "dead-letters export",
+        "consume",
         "produce",
     ] {
         assert!(commands.iter().any(|present| present == command), "{command} is missing in {commands:?}");

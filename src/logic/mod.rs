@@ -11,6 +11,7 @@ pub mod position;
 pub mod prepare;
 pub mod printable;
 pub mod record;
+pub mod record_json;
 pub mod retry;
 pub mod rfc3339;
 pub mod route;

@@ -5,12 +5,11 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use jaq_json::{Map, Num};
+use jaq_json::Num;
 
 use super::jq::{JqError, Limits, Path, Program, Val, json, short_line};
-use super::record::{Header, Record, TopicPartition};
+use super::record::{Record, TopicPartition};
+use super::record_json::jq_without_value;
 
 /// The steps as the configuration gives them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -202,7 +201,11 @@ impl Steps {
             _ => None,
         };
         let programs = [self.event_id.as_ref(), self.filter.as_ref(), self.transform.as_ref(), order];
-        if programs.into_iter().flatten().any(Program::reads_variable) { describe(source, record) } else { Val::Null }
+        if programs.into_iter().flatten().any(Program::reads_variable) {
+            jq_without_value(source, record)
+        } else {
+            Val::Null
+        }
     }
 
     fn outputs(&self, step: &str, program: &Program, event: &Event) -> Result<Vec<Val>, Invalid> {
@@ -291,36 +294,6 @@ fn is_empty(value: &Val) -> bool {
         Val::TStr(text) | Val::BStr(text) => text.is_empty(),
         Val::Arr(items) => items.is_empty(),
         Val::Obj(members) => members.is_empty(),
-    }
-}
-
-/// The value of `$record`: { topic, partition, offset, timestamp, key, headers }.
-fn describe(source: &TopicPartition, record: &Record) -> Val {
-    let mut members = Map::default();
-    let mut set = |name: &str, value: Val| drop(members.insert(Val::from(name.to_owned()), value));
-    set("topic", Val::from(source.topic.to_string()));
-    set("partition", Val::Num(Num::from_integral(source.partition)));
-    set("offset", Val::Num(Num::from_integral(record.offset)));
-    set("timestamp", Val::Num(Num::from_integral(record.timestamp)));
-    set_bytes(&mut set, "key", record.key.as_deref());
-    set("headers", record.headers.iter().map(describe_header).collect());
-    Val::obj(members)
-}
-
-fn describe_header(header: &Header) -> Val {
-    let mut members = Map::default();
-    let mut set = |name: &str, value: Val| drop(members.insert(Val::from(name.to_owned()), value));
-    set_bytes(&mut set, "key", Some(&header.key));
-    set_bytes(&mut set, "value", header.value.as_deref());
-    Val::obj(members)
-}
-
-/// Text under `name`; bytes that are not UTF-8 in base64 under the name with _base64.
-fn set_bytes(set: &mut impl FnMut(&str, Val), name: &str, bytes: Option<&[u8]>) {
-    let Some(bytes) = bytes else { return set(name, Val::Null) };
-    match std::str::from_utf8(bytes) {
-        Ok(text) => set(name, Val::from(text.to_owned())),
-        Err(_) => set(&format!("{name}_base64"), Val::from(STANDARD.encode(bytes))),
     }
 }
 

@@ -29,6 +29,25 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// JSON text with everything escaped that is not shown, which leaves it the same JSON. Line feeds stay: outside of
+/// strings they are layout, and inside JSON has them escaped already.
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    let is_hidden = |character: char| character != '\n' && is_hidden(character);
+    if !json.chars().any(is_hidden) {
+        return Cow::Borrowed(json);
+    }
+    let mut shown = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if is_hidden(character) {
+            // All that is hidden lies in the basic plane. Writing to a String cannot fail.
+            let _ = write!(shown, "\\u{:04x}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// Bytes that should be text: what is not UTF-8 becomes U+FFFD, and the rest is [`printable`].
 pub fn printable_bytes(bytes: &[u8]) -> String {
     printable(&String::from_utf8_lossy(bytes)).into_owned()
@@ -108,6 +127,15 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_replaced() {
         assert_eq!(printable_bytes(b"a\xff\x00"), "a\u{fffd}\\x00");
+    }
+
+    #[test]
+    fn json_stays_the_same_json() {
+        let text = "{\n \"a\u{7f}\": \"\u{9b}2J \u{202e}告 \u{1f600}\"\n}";
+        let shown = printable_json(text);
+        assert_eq!(shown, "{\n \"a\\u007f\": \"\\u009b2J \\u202e告 \u{1f600}\"\n}");
+        let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(parse(&shown), parse(text));
     }
 
     #[test]

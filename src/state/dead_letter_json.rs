@@ -2,13 +2,11 @@
 //!
 //! The names are a contract (docs/commands.md). What the state stores has another form, and is not known here.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::ser::{SerializeMap, SerializeSeq};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::dead_letter::{DeadLetter, DeadLetterSummary};
-use crate::logic::record::Header;
+use crate::logic::record_json::{Headers, bytes};
 use crate::logic::rfc3339;
 
 impl Serialize for DeadLetterSummary {
@@ -50,44 +48,12 @@ fn summary<M: SerializeMap>(map: &mut M, letter: &DeadLetterSummary) -> Result<(
     map.serialize_entry("truncated_from", &letter.truncated_from)
 }
 
-/// Text under its name; bytes that are not UTF-8 in base64 under the other.
-fn bytes<M: SerializeMap>(map: &mut M, name: &str, name_of_base64: &str, value: Option<&[u8]>) -> Result<(), M::Error> {
-    match value.map(|value| (value, std::str::from_utf8(value))) {
-        None => map.serialize_entry(name, &None::<&str>),
-        Some((_, Ok(text))) => map.serialize_entry(name, text),
-        Some((value, Err(_))) => map.serialize_entry(name_of_base64, &STANDARD.encode(value)),
-    }
-}
-
-struct Headers<'a>(&'a [Header]);
-
-impl Serialize for Headers<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut headers = serializer.serialize_seq(Some(self.0.len()))?;
-        for header in self.0 {
-            headers.serialize_element(&HeaderJson(header))?;
-        }
-        headers.end()
-    }
-}
-
-struct HeaderJson<'a>(&'a Header);
-
-impl Serialize for HeaderJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
-        bytes(&mut map, "key", "key_base64", Some(&self.0.key))?;
-        bytes(&mut map, "value", "value_base64", self.0.value.as_deref())?;
-        map.end()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::dead_letter::Failure;
     use super::*;
     use crate::logic::moment::Timestamp;
-    use crate::logic::record::TopicPartition;
+    use crate::logic::record::{Header, TopicPartition};
 
     fn letter() -> DeadLetter {
         let summary = DeadLetterSummary {

@@ -1,6 +1,7 @@
 //! The steps in tables, the mapping of the first user's case, and events that mean harm.
 
 use super::*;
+use crate::logic::record::Header;
 
 fn source() -> TopicPartition {
     TopicPartition::new("event", 3)
