@@ -11,7 +11,7 @@ use kafka_protocol::messages as m;
 use kafka_protocol::protocol::StrBytes;
 
 use super::admin::describe_groups::GroupDescription;
-use super::wire::{Client, Error, ErrorKind};
+use super::wire::{Client, Error, ErrorKind, KafkaError};
 use crate::clock;
 use crate::config::schema::HostPort;
 use crate::logic::moment::Moment;
@@ -247,10 +247,10 @@ impl Patience {
     }
 }
 
-/// The coordinator is moving, loading, or its broker just went down: worth asking again in a moment.
+/// The coordinator (or the controller) is moving, loading, or its broker just went down: worth asking again in a moment.
 pub(super) fn passes(kind: &ErrorKind) -> bool {
     match kind {
-        ErrorKind::Kafka(error, _) => error.needs_coordinator(),
+        ErrorKind::Kafka(error, _) => error.needs_coordinator() || *error == KafkaError::NOT_CONTROLLER,
         ErrorKind::Connect(_) | ErrorKind::Closed(_) | ErrorKind::NoSuchBroker(_) => true,
         _ => false,
     }

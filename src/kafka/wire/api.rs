@@ -64,4 +64,9 @@ apis! {
     DeleteGroupsRequest -> DeleteGroupsResponse, 42, "DeleteGroups", (0, 2), DELETE_GROUPS, ORDINARY;
     OffsetFetchRequest -> OffsetFetchResponse, 9, "OffsetFetch", (1, 9), OFFSET_FETCH, ORDINARY;
     OffsetCommitRequest -> OffsetCommitResponse, 8, "OffsetCommit", (2, 9), OFFSET_COMMIT, ORDINARY;
+    CreateTopicsRequest -> CreateTopicsResponse, 19, "CreateTopics", (2, 7), CREATE_TOPICS, ORDINARY;
+    DeleteTopicsRequest -> DeleteTopicsResponse, 20, "DeleteTopics", (1, 6), DELETE_TOPICS, ORDINARY;
+    DescribeConfigsRequest -> DescribeConfigsResponse, 32, "DescribeConfigs", (1, 4), DESCRIBE_CONFIGS, ORDINARY;
+    DescribeLogDirsRequest -> DescribeLogDirsResponse, 35, "DescribeLogDirs", (1, 4), DESCRIBE_LOG_DIRS, ORDINARY;
+    DescribeQuorumRequest -> DescribeQuorumResponse, 55, "DescribeQuorum", (0, 2), DESCRIBE_QUORUM, ORDINARY;
 }

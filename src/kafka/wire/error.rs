@@ -139,6 +139,12 @@ impl KafkaError {
     pub const NOT_COORDINATOR: Self = Self(16);
     /// We are not allowed to.
     pub const TOPIC_AUTHORIZATION_FAILED: Self = Self(29);
+    /// We are not allowed to ask about, or change, the cluster as a whole.
+    pub const CLUSTER_AUTHORIZATION_FAILED: Self = Self(31);
+    /// There is such a topic already.
+    pub const TOPIC_ALREADY_EXISTS: Self = Self(36);
+    /// The broker is not the controller, or there is none at the moment.
+    pub const NOT_CONTROLLER: Self = Self(41);
     /// The broker does not know the request, or this version of it, or has it turned off.
     pub const UNSUPPORTED_VERSION: Self = Self(35);
     /// The group has members.
@@ -191,6 +197,7 @@ impl KafkaError {
             30 => Some("give this user READ and DESCRIBE on the group"),
             31 => Some("give this user DESCRIBE on the cluster"),
             69 => Some("check the group's name"),
+            73 => Some("the brokers have delete.topic.enable = false"),
             76 => Some("the topic is compressed with a codec that this version of the request cannot carry"),
             _ => None,
         }

@@ -33,6 +33,11 @@ macro_rules! for_each_api {
         $check::<m::DeleteGroupsRequest>(&|_| delete_groups() $(, $argument)*);
         $check::<m::OffsetFetchRequest>(&offset_fetch $(, $argument)*);
         $check::<m::OffsetCommitRequest>(&|_| offset_commit() $(, $argument)*);
+        $check::<m::CreateTopicsRequest>(&create_topics $(, $argument)*);
+        $check::<m::DeleteTopicsRequest>(&delete_topics $(, $argument)*);
+        $check::<m::DescribeConfigsRequest>(&describe_configs $(, $argument)*);
+        $check::<m::DescribeLogDirsRequest>(&describe_log_dirs $(, $argument)*);
+        $check::<m::DescribeQuorumRequest>(&describe_quorum $(, $argument)*);
     };
 }
 
@@ -278,4 +283,74 @@ fn offset_commit() -> m::OffsetCommitResponse {
         .with_name(m::TopicName(text("event")))
         .with_partitions(vec![partition.clone(), partition]);
     m::OffsetCommitResponse::default().with_topics(vec![topic])
+}
+
+fn create_topics(version: i16) -> m::CreateTopicsResponse {
+    use m::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
+    let mut topic = CreatableTopicResult::default()
+        .with_name(m::TopicName(text("event")))
+        .with_error_code(36)
+        .with_error_message(Some(text("Topic 'event' already exists.")));
+    if version >= 5 {
+        let config = CreatableTopicConfigs::default().with_name(text("retention.ms")).with_value(Some(text("1")));
+        topic = topic.with_configs(Some(vec![config.clone(), config])).with_topic_config_error_code(29);
+    }
+    m::CreateTopicsResponse::default().with_topics(vec![topic.clone(), topic])
+}
+
+fn delete_topics(version: i16) -> m::DeleteTopicsResponse {
+    use m::delete_topics_response::DeletableTopicResult;
+    let mut topic = DeletableTopicResult::default().with_name(Some(m::TopicName(text("event")))).with_error_code(29);
+    if version >= 5 {
+        topic = topic.with_error_message(Some(text("no")));
+    }
+    m::DeleteTopicsResponse::default().with_responses(vec![topic.clone(), topic])
+}
+
+fn describe_configs(version: i16) -> m::DescribeConfigsResponse {
+    use m::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym};
+    let synonym = DescribeConfigsSynonym::default().with_name(text("log.retention.ms"));
+    let mut config = DescribeConfigsResourceResult::default()
+        .with_name(text("retention.ms"))
+        .with_value(Some(text("1")))
+        .with_synonyms(vec![synonym.clone(), synonym]);
+    if version >= 3 {
+        config = config.with_config_type(5).with_documentation(Some(text("how long")));
+    }
+    let result = DescribeConfigsResult::default()
+        .with_resource_type(2)
+        .with_resource_name(text("event"))
+        .with_configs(vec![config.clone(), config]);
+    m::DescribeConfigsResponse::default().with_results(vec![result])
+}
+
+fn describe_log_dirs(version: i16) -> m::DescribeLogDirsResponse {
+    use m::describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic};
+    let partition = DescribeLogDirsPartition::default().with_partition_size(7).with_offset_lag(1);
+    let topic = DescribeLogDirsTopic::default()
+        .with_name(m::TopicName(text("event")))
+        .with_partitions(vec![partition.clone(), partition]);
+    let mut dir = DescribeLogDirsResult::default().with_log_dir(text("/data")).with_topics(vec![topic]);
+    if version >= 4 {
+        dir = dir.with_total_bytes(100).with_usable_bytes(50);
+    }
+    m::DescribeLogDirsResponse::default().with_results(vec![dir])
+}
+
+fn describe_quorum(version: i16) -> m::DescribeQuorumResponse {
+    use m::describe_quorum_response::{Listener, Node, PartitionData, ReplicaState, TopicData};
+    let mut member = ReplicaState::default().with_log_end_offset(9);
+    if version >= 1 {
+        member = member.with_last_fetch_timestamp(3).with_last_caught_up_timestamp(2);
+    }
+    let partition =
+        PartitionData::default().with_current_voters(vec![member.clone(), member.clone()]).with_observers(vec![member]);
+    let topic = TopicData::default().with_topic_name(m::TopicName(text("__cluster_metadata")));
+    let mut answer = m::DescribeQuorumResponse::default()
+        .with_topics(vec![topic.with_partitions(vec![partition.clone(), partition])]);
+    if version >= 2 {
+        let listener = Listener::default().with_name(text("CONTROLLER")).with_host(text("kafka-1")).with_port(9093);
+        answer = answer.with_nodes(vec![Node::default().with_listeners(vec![listener.clone(), listener])]);
+    }
+    answer
 }

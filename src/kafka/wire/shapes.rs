@@ -259,6 +259,129 @@ pub(crate) static OFFSET_COMMIT: MessageShape = MessageShape {
     ]),
 };
 
+/// CreateTopics, 2 to 7.
+pub(crate) static CREATE_TOPICS: MessageShape =
+    MessageShape { flexible: 5, body: structure(&[always(INT32), always(Structs(&CREATED_TOPIC))]) };
+static CREATED_TOPIC: Structure = Structure {
+    fields: &[
+        always(Text),
+        since(7, UUID),
+        always(INT16),   // error
+        always(Text),    // message
+        since(5, INT32), // partitions
+        since(5, INT16), // replication factor
+        since(
+            5,
+            Structs(&structure(&[
+                always(Text),    // name
+                always(Text),    // value
+                always(BOOLEAN), // read-only
+                always(INT8),    // source
+                always(BOOLEAN), // secret
+            ])),
+        ),
+    ],
+    tagged: &[(0, since(5, INT16))], // why the settings are not told
+};
+
+/// DeleteTopics, 1 to 6.
+pub(crate) static DELETE_TOPICS: MessageShape = MessageShape {
+    flexible: 4,
+    body: structure(&[
+        always(INT32), // throttle time
+        always(Structs(&structure(&[
+            always(Text),
+            since(6, UUID),
+            always(INT16),  // error
+            since(5, Text), // message
+        ]))),
+    ]),
+};
+
+/// DescribeConfigs, 1 to 4.
+pub(crate) static DESCRIBE_CONFIGS: MessageShape = MessageShape {
+    flexible: 4,
+    body: structure(&[
+        always(INT32), // throttle time
+        always(Structs(&structure(&[
+            always(INT16), // error
+            always(Text),  // message
+            always(INT8),  // type of the resource
+            always(Text),  // its name
+            always(Structs(&structure(&[
+                always(Text),                                                             // name
+                always(Text),                                                             // value
+                always(BOOLEAN),                                                          // read-only
+                always(INT8),                                                             // source
+                always(BOOLEAN),                                                          // secret
+                always(Structs(&structure(&[always(Text), always(Text), always(INT8)]))), // synonyms
+                since(3, INT8),                                                           // type
+                since(3, Text),                                                           // documentation
+            ]))),
+        ]))),
+    ]),
+};
+
+/// DescribeLogDirs, 1 to 4.
+pub(crate) static DESCRIBE_LOG_DIRS: MessageShape = MessageShape {
+    flexible: 2,
+    body: structure(&[
+        always(INT32),   // throttle time
+        since(3, INT16), // error
+        always(Structs(&structure(&[
+            always(INT16), // error
+            always(Text),  // path
+            always(Structs(&structure(&[
+                always(Text),
+                always(Structs(&structure(&[
+                    always(INT32),   // partition
+                    always(INT64),   // size
+                    always(INT64),   // lag
+                    always(BOOLEAN), // on its way
+                ]))),
+            ]))),
+            since(4, INT64), // total
+            since(4, INT64), // usable
+        ]))),
+    ]),
+};
+
+/// DescribeQuorum, up to 2.
+pub(crate) static DESCRIBE_QUORUM: MessageShape = MessageShape {
+    flexible: 0,
+    body: structure(&[
+        always(INT16),  // error
+        since(2, Text), // message
+        always(Structs(&structure(&[
+            always(Text),
+            always(Structs(&structure(&[
+                always(INT32),                   // partition
+                always(INT16),                   // error
+                since(2, Text),                  // message
+                always(INT32),                   // leader
+                always(INT32),                   // leader epoch
+                always(INT64),                   // high watermark
+                always(Structs(&QUORUM_MEMBER)), // voters
+                always(Structs(&QUORUM_MEMBER)), // observers
+            ]))),
+        ]))),
+        since(
+            2,
+            Structs(&structure(&[
+                always(INT32),                                                             // node
+                always(Structs(&structure(&[always(Text), always(Text), always(INT16)]))), // name, host, port
+            ])),
+        ),
+    ]),
+};
+static QUORUM_MEMBER: Structure = structure(&[
+    always(INT32),   // node
+    since(2, UUID),  // directory
+    always(INT64),   // log end offset
+    since(1, INT64), // last fetch
+    since(1, INT64), // last caught up
+]);
+
 /// SaslHandshake, 0 and 1.
 pub(crate) static SASL_HANDSHAKE: MessageShape =
     MessageShape { flexible: NEVER, body: structure(&[always(INT16), always(Array(&Text))]) };
