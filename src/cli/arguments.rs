@@ -22,11 +22,26 @@ pub(super) const WITH_VALUE: &[&str] = &[
     "--limit",
     "--older-than",
     "--partition",
+    "--partitions",
+    "--replication-factor",
     "--response",
+    "--setting",
 ];
 
 /// Options that stand alone. The same test holds this one, too.
-pub(super) const SWITCHES: &[&str] = &["--all", "--connect", "--follow", "--json", "--version", "--watch", "--yes"];
+pub(super) const SWITCHES: &[&str] = &[
+    "--all",
+    "--api-versions",
+    "--connect",
+    "--disks",
+    "--dry-run",
+    "--internal",
+    "--follow",
+    "--json",
+    "--version",
+    "--watch",
+    "--yes",
+];
 
 /// Arguments that argh understands.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,7 +102,7 @@ impl Arguments {
 
     /// `barnabas offsets set`: the command that the arguments name, as far as they do.
     fn command(&self) -> String {
-        const WITH_SUBCOMMANDS: &[&str] = &["forwards", "offsets", "dead-letters"];
+        const WITH_SUBCOMMANDS: &[&str] = &["forwards", "offsets", "dead-letters", "topics", "groups"];
         let mut words = self.0.iter().filter(|word| !word.starts_with('-')).map(String::as_str);
         let mut command = "barnabas".to_owned();
         if let Some(first) = words.next() {

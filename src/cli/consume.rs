@@ -59,7 +59,7 @@ fn shape(command: &Consume) -> Result<Shape, Failure> {
 
 /// Looks up the partitions, and where each of them begins and ends.
 async fn begin(client: Client, command: &Consume, position: RequestedPosition) -> Result<Reading, Failure> {
-    let topic = cluster::topic(&client, &command.topic, "READ").await?;
+    let topic = cluster::topic(&client, &command.topic, "READ and DESCRIBE").await?;
     let names = partitions(command, &topic)?;
     let (begins, ends) =
         tokio::join!(positions::resolve(&client, &names, position), ends(&client, &names, command.follow));

@@ -1,8 +1,14 @@
 //! What may be typed, as argh reads it. The doc comments are what `--help` says; the examples are meant to be copied.
 
+mod brokers;
+mod topics;
+
 use std::path::PathBuf;
 
 use argh::FromArgs;
+
+pub(super) use brokers::Brokers;
+pub(super) use topics::{Topics, TopicsCommand, TopicsCreate, TopicsDelete, TopicsDescribe, TopicsList};
 
 /// Forwards Kafka topics to webhooks: nothing lost, nothing skipped.
 ///
@@ -31,6 +37,8 @@ pub(super) enum Command {
     Forwards(Forwards),
     Offsets(Offsets),
     DeadLetters(DeadLetters),
+    Topics(Topics),
+    Brokers(Brokers),
     Consume(Consume),
     Produce(Produce),
 }

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod ask;
+mod brokers;
 mod check;
 mod cluster;
 mod configuration;
@@ -19,6 +20,7 @@ mod run;
 mod status;
 mod table;
 mod test;
+mod topics;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -64,6 +66,8 @@ fn dispatch(arguments: impl Iterator<Item = OsString>, output: &mut Output<'_>) 
         Command::Forwards(command) => forwards::forwards(command, output),
         Command::Offsets(command) => offsets::offsets(command, output),
         Command::DeadLetters(command) => dead_letters::dead_letters(command, output),
+        Command::Topics(command) => topics::topics(command, output),
+        Command::Brokers(command) => brokers::brokers(command, output),
         Command::Consume(command) => consume::consume(command, output),
         Command::Produce(command) => produce::produce(command, output),
     }

@@ -73,7 +73,7 @@ async fn run(cluster: &ClusterSettings, command: &Produce, output: &mut Output<'
 
 /// How many partitions the topic has.
 async fn partitions_of(client: &Client, topic: &str) -> Result<i32, Failure> {
-    let found = cluster::topic(client, topic, "WRITE").await?;
+    let found = cluster::topic(client, topic, "WRITE and DESCRIBE").await?;
     Ok(i32::try_from(found.partitions.len()).unwrap_or(i32::MAX))
 }
 

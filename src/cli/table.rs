@@ -1,5 +1,7 @@
 //! A listing: a head and rows of cells. Nothing that comes from outside drives the terminal. Pure.
 
+use std::fmt::Display;
+
 use serde_json::Value;
 
 use crate::logic::printable::{cut, printable, width};
@@ -106,6 +108,26 @@ pub(super) fn member(object: &Value, name: &str) -> String {
     }
 }
 
+/// A number as a cell; `-` for none.
+pub(super) fn number(number: Option<impl Display>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| number.to_string())
+}
+
+/// A size in bytes as a cell: rounded for eyes, exact for programs.
+pub(super) fn size(bytes: Option<i64>, terminal: bool) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    let Some(bytes) = bytes.filter(|_| terminal) else { return number(bytes) };
+    let (mut shown, mut unit) = (bytes as f64, None);
+    for larger in UNITS {
+        // What would be rounded to 1024.0 belongs to the next unit.
+        if shown < if unit.is_none() { 1024.0 } else { 1023.95 } {
+            break;
+        }
+        (shown, unit) = (shown / 1024.0, Some(larger));
+    }
+    unit.map_or_else(|| format!("{bytes} B"), |unit| format!("{shown:.1} {unit}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,5 +178,22 @@ mod tests {
             &[object],
         );
         assert_eq!(table.separated().lines().nth(1), Some("7\tbase64:/w==\tno\t2\t-\t-"));
+    }
+
+    #[test]
+    fn sizes_are_rounded_for_eyes_alone() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_536, "1.5 KiB"),
+            (1024 * 1024 - 1, "1.0 MiB"),
+            (1024 * 1024, "1.0 MiB"),
+            (5_000_000_000, "4.7 GiB"),
+            (i64::MAX, "8192.0 PiB"),
+        ] {
+            assert_eq!(size(Some(bytes), true), shown, "{bytes}");
+        }
+        assert_eq!((size(Some(1_536), false), size(None, true)), ("1536".to_owned(), "-".to_owned()));
     }
 }

@@ -50,6 +50,11 @@ fn all_commands_of_the_contract_are_there() {
         "dead-letters replay",
         "dead-letters purge",
         "dead-letters export",
+        "topics list",
+        "topics describe",
+        "topics create",
+        "topics delete",
+        "brokers",
         "consume",
         "produce",
     ] {

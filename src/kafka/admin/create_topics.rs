@@ -56,7 +56,8 @@ impl Client {
         let mut patience = self.patience();
         loop {
             match self.create_topic_once(topic, mode).await {
-                Err(error) => patience.again_after(error).await?,
+                // After a broken connection it may have been done: asking again would tell of an error that is none.
+                Err(error) if error.kafka().is_some() => patience.again_after(error).await?,
                 created => return created,
             }
         }

@@ -45,7 +45,21 @@ macro_rules! apis {
             const SHAPE: &'static MessageShape = &shapes::$shape;
             const MAX_ANSWER: usize = $max;
         }
-    )*};
+    )*
+
+    /// The versions of the request with this key that we and kafka-protocol both speak; none where we never send it.
+    pub(super) fn spoken(key: i16) -> Option<(i16, i16)> {
+        match key {
+            $($key => Some(ours::<m::$request>()),)*
+            _ => None,
+        }
+    }};
+}
+
+/// kafka-protocol announces ranges for requests as a whole that some of its messages do not decode.
+pub(super) fn ours<R: Api>() -> (i16, i16) {
+    let (request, answer) = (<R as Message>::VERSIONS, <R::Answer as Message>::VERSIONS);
+    (R::SPOKEN.0.max(request.min).max(answer.min), R::SPOKEN.1.min(request.max).min(answer.max))
 }
 
 // Metadata from 4 on: before that, asking for a topic created it. SaslHandshake 1: version 0 is followed by bare tokens

@@ -131,6 +131,8 @@ impl KafkaError {
     pub const UNKNOWN_TOPIC_OR_PARTITION: Self = Self(3);
     /// The partition has no leader at the moment.
     pub const LEADER_NOT_AVAILABLE: Self = Self(5);
+    /// The broker did not get done in the time that the request gave it.
+    pub const REQUEST_TIMED_OUT: Self = Self(7);
     /// The group's coordinator is reading its log and cannot answer yet.
     pub const COORDINATOR_LOAD_IN_PROGRESS: Self = Self(14);
     /// There is no coordinator at the moment.
@@ -139,6 +141,8 @@ impl KafkaError {
     pub const NOT_COORDINATOR: Self = Self(16);
     /// We are not allowed to.
     pub const TOPIC_AUTHORIZATION_FAILED: Self = Self(29);
+    /// We are not allowed to ask about, or change, the group.
+    pub const GROUP_AUTHORIZATION_FAILED: Self = Self(30);
     /// We are not allowed to ask about, or change, the cluster as a whole.
     pub const CLUSTER_AUTHORIZATION_FAILED: Self = Self(31);
     /// There is such a topic already.

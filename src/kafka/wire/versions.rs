@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use kafka_protocol::protocol::Message;
+use kafka_protocol::messages::ApiKey;
 
-use super::api::Api;
+use super::api::{Api, ours, spoken};
 use super::error::ErrorKind;
 
 /// What a broker announced in its answer to ApiVersions: first and last version of each request, by API key.
@@ -16,22 +16,45 @@ pub struct BrokerVersions(pub BTreeMap<i16, (i16, i16)>);
 impl BrokerVersions {
     /// The version of `R` to use, at most `limit`.
     pub(crate) fn best<R: Api>(&self, limit: i16) -> Result<i16, ErrorKind> {
+        let needs = format!("this needs Kafka {} or later: ", since(R::KEY));
         let Some(&(first, last)) = self.0.get(&R::KEY) else {
-            return Err(ErrorKind::Unsupported(format!("the broker does not know {} requests", R::NAME)));
+            return Err(ErrorKind::Unsupported(format!("{needs}the broker does not know {} requests", R::NAME)));
         };
-        // kafka-protocol announces ranges for requests as a whole that some of its messages do not decode.
-        let (request, answer) = (<R as Message>::VERSIONS, <R::Answer as Message>::VERSIONS);
-        let ours_first = R::SPOKEN.0.max(request.min).max(answer.min);
-        let ours_last = R::SPOKEN.1.min(request.max).min(answer.max).min(limit);
-        let best = last.min(ours_last);
-        if best >= first.max(ours_first) {
-            return Ok(best);
+        let (ours_first, ours_last) = ours::<R>();
+        match common((first, last), (ours_first, ours_last.min(limit))) {
+            Some(best) => Ok(best),
+            None => Err(ErrorKind::Unsupported(format!(
+                "{needs}the broker speaks {} versions {first} to {last}, barnabas {ours_first} to {ours_last}",
+                R::NAME
+            ))),
         }
-        Err(ErrorKind::Unsupported(format!(
-            "the broker speaks {} versions {first} to {last}, barnabas {ours_first} to {ours_last}; brokers from 0.11 \
-             on are supported",
-            R::NAME
-        )))
+    }
+
+    /// The version of the request with this key that is used with this broker; none where it is never sent.
+    pub fn used(&self, key: i16) -> Option<i16> {
+        common(*self.0.get(&key)?, spoken(key)?)
+    }
+
+    /// Kafka's name of the request with this key; none where it is newer than barnabas.
+    pub fn name(key: i16) -> Option<String> {
+        ApiKey::try_from(key).ok().map(|key| format!("{key:?}"))
+    }
+}
+
+fn common(theirs: (i16, i16), ours: (i16, i16)) -> Option<i16> {
+    let best = theirs.1.min(ours.1);
+    (best >= theirs.0.max(ours.0)).then_some(best)
+}
+
+/// The release of Kafka that brought what we need of a request, where it is later than the first that we support; for
+/// any other request that is the first.
+fn since(key: i16) -> &'static str {
+    match key {
+        32 | 42 => "1.1", // DescribeConfigs with sources, DeleteGroups
+        35 => "2.0",      // DescribeLogDirs
+        55 => "3.3",      // DescribeQuorum
+        69 => "3.7",      // ConsumerGroupDescribe
+        _ => "0.11",
     }
 }
 
@@ -56,5 +79,16 @@ mod tests {
         assert!(too_old.to_string().contains("0 to 3"), "{too_old}");
         let unknown = broker.best::<ConsumerGroupDescribeRequest>(i16::MAX).expect_err("not announced");
         assert!(unknown.is_permanent());
+        assert!(unknown.to_string().starts_with("this needs Kafka 3.7 or later"), "{unknown}");
+    }
+
+    #[test]
+    fn what_is_used_is_known_by_key() {
+        let broker = BrokerVersions(BTreeMap::from([(0, (0, 13)), (1, (4, 18)), (3, (0, 3))]));
+        assert_eq!(broker.used(1), Some(17));
+        assert_eq!(broker.used(3), None, "Metadata 3 would create topics");
+        assert_eq!(broker.used(0), None, "Produce is not sent here");
+        assert_eq!(BrokerVersions::name(1).as_deref(), Some("Fetch"));
+        assert_eq!(BrokerVersions::name(9999), None);
     }
 }

@@ -1,0 +1,366 @@
+//! `barnabas brokers`: who they are, which one controls the cluster, what each leads and holds; on request the versions
+//! that they speak and their disks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::cluster::{self, explain};
+use super::definitions::Brokers;
+use super::failure::Failure;
+use super::output::{Output, remark};
+use super::table::{Column, Table, number, size};
+use crate::kafka::admin::log_dirs::{LogDir, PerBroker, ReplicasWanted};
+use crate::kafka::metadata::{ClusterMetadata, TopicsWanted};
+use crate::kafka::wire::{BrokerVersions, Client, Error};
+
+/// A broker in the document.
+#[derive(Debug, Serialize)]
+struct BrokerDocument {
+    broker: i32,
+    host: Option<String>,
+    port: Option<u16>,
+    rack: Option<String>,
+    /// None where it could not be found out.
+    controller: Option<bool>,
+    leaders: usize,
+    replicas: usize,
+    out_of_sync: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_versions: Option<Vec<ApiDocument>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_dirs: Option<Vec<LogDirDocument>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct ApiDocument {
+    key: i16,
+    name: Option<String>,
+    min: i16,
+    max: i16,
+    used: Option<i16>,
+}
+
+#[derive(Debug, Serialize)]
+struct LogDirDocument {
+    path: String,
+    size: i64,
+    total: Option<i64>,
+    usable: Option<i64>,
+    partitions: Vec<LogReplicaDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct LogReplicaDocument {
+    topic: String,
+    partition: i32,
+    size: i64,
+    offset_lag: i64,
+    future: bool,
+}
+
+/// What the brokers answered.
+struct Answers {
+    controller: Result<Option<i32>, Error>,
+    versions: Option<PerBroker<BrokerVersions>>,
+    log_dirs: Option<PerBroker<Vec<LogDir>>>,
+}
+
+pub(super) fn brokers(command: Brokers, output: &mut Output<'_>) -> Result<(), Failure> {
+    let client = command.cluster().client()?;
+    let (metadata, answers) = cluster::block_on(async {
+        let metadata = client.metadata(TopicsWanted::All).await.map_err(Failure::failed)?;
+        let (controller, versions, log_dirs) = tokio::join!(
+            client.controller(&metadata),
+            async { if command.api_versions { Some(versions(&client, &metadata).await) } else { None } },
+            async { if command.disks { Some(log_dirs(&client, &metadata).await) } else { None } },
+        );
+        Ok((metadata, Answers { controller, versions, log_dirs }))
+    })?;
+    match &answers.controller {
+        Ok(Some(id)) if !metadata.brokers.contains_key(id) => {
+            remark(&format!("the controller is node {id}, which is no broker"));
+        }
+        Ok(_) => {}
+        Err(error) => {
+            remark(&format!("the controller is unknown: {}", explain(error, "DESCRIBE on the cluster")));
+        }
+    }
+    let mut failures = Vec::new();
+    let documents = documents(&metadata, answers, &mut failures);
+    if command.json {
+        output.json(&documents)?;
+    } else {
+        if command.api_versions {
+            output.table(&api_versions_table(&documents))?;
+        }
+        if command.disks {
+            if command.api_versions {
+                output.text("\n")?;
+            }
+            output.table(&disks_table(&documents, output.is_terminal()))?;
+        }
+        if !command.api_versions && !command.disks {
+            output.table(&brokers_table(&documents))?;
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(Failure::Failed(failures.join("; "))) }
+}
+
+async fn versions(client: &Client, metadata: &ClusterMetadata) -> PerBroker<BrokerVersions> {
+    let mut tasks = JoinSet::new();
+    for broker in metadata.brokers.keys().copied() {
+        let client = client.clone();
+        tasks.spawn(async move { (broker, client.api_versions(broker).await) });
+    }
+    let mut found = BTreeMap::new();
+    while let Some(answer) = tasks.join_next().await {
+        found.extend(answer.ok());
+    }
+    found
+}
+
+async fn log_dirs(client: &Client, metadata: &ClusterMetadata) -> PerBroker<Vec<LogDir>> {
+    client.log_dirs(metadata.brokers.keys().map(|broker| (*broker, ReplicasWanted::All)).collect()).await
+}
+
+/// The live brokers, and those that partitions name as replicas and that are not there.
+fn documents(metadata: &ClusterMetadata, mut answers: Answers, failures: &mut Vec<String>) -> Vec<BrokerDocument> {
+    let loads = loads(metadata);
+    let ids: BTreeSet<i32> = metadata.brokers.keys().chain(loads.keys()).copied().collect();
+    let mut documents = Vec::with_capacity(ids.len());
+    for id in ids {
+        let live = metadata.brokers.get(&id);
+        let load = loads.get(&id).copied().unwrap_or_default();
+        let mut errors = Vec::new();
+        if live.is_none() {
+            errors.push("not among the live brokers".to_owned());
+        }
+        let mut failed = |error: &Error| {
+            let error = explain(error, "DESCRIBE on the cluster");
+            errors.push(error.clone());
+            failures.push(error);
+        };
+        let versions = answers.versions.as_mut().and_then(|versions| versions.remove(&id));
+        let versions = versions.and_then(|versions| versions.inspect_err(&mut failed).ok());
+        let log_dirs = answers.log_dirs.as_mut().and_then(|log_dirs| log_dirs.remove(&id));
+        let log_dirs = log_dirs.and_then(|log_dirs| log_dirs.inspect_err(&mut failed).ok());
+        documents.push(BrokerDocument {
+            broker: id,
+            host: live.map(|broker| broker.host.clone()),
+            port: live.map(|broker| broker.port),
+            rack: live.and_then(|broker| broker.rack.clone()),
+            controller: answers.controller.as_ref().ok().map(|controller| *controller == Some(id)),
+            leaders: load.leaders,
+            replicas: load.replicas,
+            out_of_sync: load.out_of_sync,
+            api_versions: versions.map(|versions| api_documents(&versions)),
+            log_dirs: log_dirs.map(|dirs| dirs.into_iter().map(log_dir_document).collect()),
+            error: (!errors.is_empty()).then(|| errors.join("; ")),
+        });
+    }
+    documents
+}
+
+/// What a broker has of the partitions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Load {
+    leaders: usize,
+    replicas: usize,
+    out_of_sync: usize,
+}
+
+fn loads(metadata: &ClusterMetadata) -> BTreeMap<i32, Load> {
+    let mut loads: BTreeMap<i32, Load> = BTreeMap::new();
+    for partition in metadata.topics.values().flat_map(|topic| topic.partitions.values()) {
+        if let Some(leader) = partition.leader {
+            loads.entry(leader).or_default().leaders += 1;
+        }
+        for replica in &partition.replicas {
+            let load = loads.entry(*replica).or_default();
+            load.replicas += 1;
+            load.out_of_sync += usize::from(!partition.isr.contains(replica));
+        }
+    }
+    loads
+}
+
+fn api_documents(versions: &BrokerVersions) -> Vec<ApiDocument> {
+    let document = |(key, (min, max)): (&i16, &(i16, i16))| ApiDocument {
+        key: *key,
+        name: BrokerVersions::name(*key),
+        min: *min,
+        max: *max,
+        used: versions.used(*key),
+    };
+    versions.0.iter().map(document).collect()
+}
+
+fn log_dir_document(dir: LogDir) -> LogDirDocument {
+    let partitions = dir.replicas.iter().map(|replica| LogReplicaDocument {
+        topic: replica.partition.topic.to_string(),
+        partition: replica.partition.partition,
+        size: replica.size,
+        offset_lag: replica.offset_lag,
+        future: replica.future,
+    });
+    LogDirDocument {
+        size: dir.replicas.iter().fold(0, |sum: i64, replica| sum.saturating_add(replica.size)),
+        total: dir.total,
+        usable: dir.usable,
+        partitions: partitions.collect(),
+        error: dir.error.map(|error| error.to_string()),
+        path: dir.path,
+    }
+}
+
+fn brokers_table(brokers: &[BrokerDocument]) -> Table {
+    let mut table = Table::new(&[
+        Column::Right("BROKER"),
+        Column::Left("HOST"),
+        Column::Right("PORT"),
+        Column::Left("RACK"),
+        Column::Left("CONTROLLER"),
+        Column::Right("LEADERS"),
+        Column::Right("REPLICAS"),
+        Column::Right("OUT-OF-SYNC"),
+        Column::Left("ERROR"),
+    ]);
+    for it in brokers {
+        let controller = match it.controller {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "-",
+        };
+        table.row([
+            it.broker.to_string(),
+            it.host.clone().unwrap_or_else(|| "-".to_owned()),
+            number(it.port),
+            it.rack.clone().unwrap_or_else(|| "-".to_owned()),
+            controller.to_owned(),
+            it.leaders.to_string(),
+            it.replicas.to_string(),
+            it.out_of_sync.to_string(),
+            it.error.clone().unwrap_or_else(|| "-".to_owned()),
+        ]);
+    }
+    table
+}
+
+/// A line for each request and range; brokers that agree share it, so that a half upgraded cluster catches the eye.
+fn api_versions_table(brokers: &[BrokerDocument]) -> Table {
+    let mut table = Table::new(&[
+        Column::Right("KEY"),
+        Column::Left("REQUEST"),
+        Column::Right("MIN"),
+        Column::Right("MAX"),
+        Column::Right("USED"),
+        Column::Left("BROKERS"),
+    ]);
+    let mut same: BTreeMap<&ApiDocument, Vec<String>> = BTreeMap::new();
+    for broker in brokers {
+        for api in broker.api_versions.iter().flatten() {
+            same.entry(api).or_default().push(broker.broker.to_string());
+        }
+    }
+    for (api, brokers) in same {
+        table.row([
+            api.key.to_string(),
+            api.name.clone().unwrap_or_else(|| "-".to_owned()),
+            api.min.to_string(),
+            api.max.to_string(),
+            number(api.used),
+            brokers.join(","),
+        ]);
+    }
+    table
+}
+
+fn disks_table(brokers: &[BrokerDocument], terminal: bool) -> Table {
+    let mut table = Table::new(&[
+        Column::Right("BROKER"),
+        Column::Left("LOG-DIR"),
+        Column::Right("PARTITIONS"),
+        Column::Right("SIZE"),
+        Column::Right("VOLUME"),
+        Column::Right("USABLE"),
+        Column::Left("ERROR"),
+    ]);
+    for broker in brokers {
+        for dir in broker.log_dirs.iter().flatten() {
+            table.row([
+                broker.broker.to_string(),
+                dir.path.clone(),
+                dir.partitions.len().to_string(),
+                size(Some(dir.size), terminal),
+                size(dir.total, terminal),
+                size(dir.usable, terminal),
+                dir.error.clone().unwrap_or_else(|| "-".to_owned()),
+            ]);
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::metadata::{Broker, Partition, Topic};
+
+    fn metadata() -> ClusterMetadata {
+        let broker = |id| Broker { id, host: format!("kafka-{id}"), port: 9092, rack: None };
+        let partition = |leader, isr: &[i32]| Partition {
+            leader,
+            leader_epoch: 0,
+            replicas: vec![1, 2, 3],
+            isr: isr.to_vec(),
+            offline: vec![3],
+            error: None,
+        };
+        let partitions = BTreeMap::from([(0, partition(Some(1), &[1, 2])), (1, partition(None, &[2]))]);
+        let topic = Topic { id: None, internal: false, error: None, partitions };
+        ClusterMetadata {
+            cluster_id: None,
+            controller: Some(2),
+            brokers: BTreeMap::from([(1, broker(1)), (2, broker(2))]),
+            topics: BTreeMap::from([("event".into(), topic)]),
+        }
+    }
+
+    #[test]
+    fn a_broker_that_is_down_is_listed_with_what_it_holds() {
+        let answers = Answers { controller: Ok(Some(2)), versions: None, log_dirs: None };
+        let mut failures = Vec::new();
+        let documents = documents(&metadata(), answers, &mut failures);
+        let lines = brokers_table(&documents).separated();
+        let lines: Vec<&str> = lines.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "1\tkafka-1\t9092\t-\tno\t1\t2\t1\t-",
+                "2\tkafka-2\t9092\t-\tyes\t0\t2\t0\t-",
+                "3\t-\t-\t-\tno\t0\t2\t2\tnot among the live brokers",
+            ]
+        );
+        assert!(failures.is_empty(), "that a broker is down is an answer, not a failure: {failures:?}");
+    }
+
+    #[test]
+    fn brokers_that_speak_the_same_versions_share_a_line() {
+        let versions = |last| Ok(BrokerVersions(BTreeMap::from([(1, (4, last)), (3, (0, 12))])));
+        let versions = Some(BTreeMap::from([(1, versions(17)), (2, versions(18))]));
+        let answers = Answers { controller: Ok(None), versions, log_dirs: None };
+        let table = api_versions_table(&documents(&metadata(), answers, &mut Vec::new())).separated();
+        let lines: Vec<&str> = table.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            ["1\tFetch\t4\t17\t17\t1", "1\tFetch\t4\t18\t17\t2", "3\tMetadata\t0\t12\t12\t1,2"],
+            "key, name, first, last, what we use, brokers"
+        );
+    }
+}
