@@ -315,3 +315,20 @@ fn mount(arguments: &[&str], place: &Path) -> bool {
     let mounted = std::process::Command::new("mount").args(arguments).arg(place).output();
     mounted.is_ok_and(|output| output.status.success())
 }
+
+#[test]
+fn a_look_at_the_directory_says_what_a_start_would_meet_and_leaves_nothing_behind() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("state");
+    assert_eq!(look_at(&directory), Ok(Outlook::Absent));
+    assert!(!directory.exists());
+    std::fs::create_dir(&directory).unwrap();
+    assert_eq!(look_at(&directory), Ok(Outlook::Free));
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+    let (_state, _thread) = open(&directory).unwrap();
+    assert!(matches!(look_at(&directory), Err(StateError::InUse { .. })));
+    let file = parent.path().join("a-file");
+    std::fs::write(&file, "").unwrap();
+    assert!(look_at(&file).is_err(), "a file is no directory");
+    assert!(look_at(&file.join("state")).is_err(), "nor can it hold one");
+}
