@@ -2,6 +2,7 @@
 
 mod begin;
 mod command;
+mod describe;
 mod mirror;
 pub mod prepare_threads;
 mod report;

@@ -3,7 +3,7 @@
 //!
 //! Decides nothing itself, and waits for nothing but the next happening.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -12,6 +12,7 @@ use tokio::time::sleep_until;
 
 use super::begin::{self, Beginnings};
 use super::command::{Answer, Command};
+use super::describe::PUBLISH_INTERVAL;
 use super::mirror::{Commit, Mirror};
 use super::prepare_threads::{PrepareEvent, PrepareJob, PrepareThreads};
 use super::report;
@@ -25,16 +26,12 @@ use crate::logic::moment::{Moment, Timestamp};
 use crate::logic::offset_tracker::{Position, Snapshot};
 use crate::logic::record::TopicPartition;
 use crate::logic::route::{
-    Action, EventId, Job, JobRecord, Letter, PartitionSnapshot, PreparedRecord, Route, RouteState, StoreOffsets,
+    Action, EventId, Job, JobRecord, Letter, PartitionSnapshot, PreparedRecord, Route, StoreOffsets,
 };
 use crate::logic::start_position::after_out_of_range;
 use crate::state::{self, DeadLetter, StateError, StateHandle};
-use crate::status::{ForwardState, ForwardStatus, PartitionStatus};
+use crate::status::ForwardStatus;
 
-/// How often the status is published while nothing but counters changes.
-const PUBLISH_INTERVAL: Duration = Duration::from_millis(500);
-/// What hinders reading for so long is no change of leaders any more.
-const TROUBLE_FOR_LONG: Duration = Duration::from_secs(15);
 /// How often the dead letters are counted while none comes or goes.
 const COUNT_INTERVAL: Duration = Duration::from_secs(30);
 /// A group with live members is looked at again after this long.
@@ -78,7 +75,7 @@ pub(super) enum GroupCheck {
 /// How many dead letters wait, and when they are counted again.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
-    waiting: u64,
+    pub(super) waiting: u64,
     next: Moment,
 }
 
@@ -496,78 +493,6 @@ impl Running {
         let moments = [self.route.wakes_at(), self.beginnings.wakes_at(), group, mirror, Some(self.dead_letters.next)];
         let publish = self.publish_at.max(now);
         moments.into_iter().flatten().fold(publish, Moment::min)
-    }
-
-    fn publish_if_due(&mut self, now: Moment) {
-        if self.publish_at <= now {
-            self.publish_at = now + PUBLISH_INTERVAL;
-            self.publish(now);
-        }
-    }
-
-    fn publish(&self, now: Moment) {
-        let status = self.describe(now);
-        self.status.send_if_modified(|published| {
-            let changed = *published != status;
-            if changed {
-                *published = status;
-            }
-            changed
-        });
-    }
-
-    /// Something has hindered reading for longer than a change of leaders takes.
-    fn cannot_read(&self, now: Moment) -> bool {
-        self.trouble.values().any(|(since, _)| now.since(*since) >= TROUBLE_FOR_LONG)
-    }
-
-    fn describe(&self, now: Moment) -> ForwardStatus {
-        let route = self.route.status(now);
-        let mut reasons = route.reasons;
-        if let GroupCheck::Due(_, Some(reason)) | GroupCheck::Out(Some(reason)) = &self.group_check {
-            reasons.push(reason.clone());
-        }
-        reasons.extend(self.beginnings.reasons().cloned());
-        reasons.extend(self.trouble.values().map(|(_, text)| text.clone()));
-        let begun = self.beginnings.is_done() && matches!(self.group_check, GroupCheck::Passed);
-        let topics: BTreeSet<&str> = route.partitions.iter().map(|p| &*p.topic_partition.topic).collect();
-        ForwardStatus {
-            name: self.settings.name.clone(),
-            state: match route.state {
-                RouteState::Running if self.cannot_read(now) => ForwardState::Stalled,
-                RouteState::Running if begun => ForwardState::Running,
-                RouteState::Running => ForwardState::Starting,
-                RouteState::Suspended => ForwardState::Suspended,
-                RouteState::Paused => ForwardState::Paused,
-                RouteState::Stalled => ForwardState::Stalled,
-            },
-            reasons,
-            topics: topics.into_iter().map(str::to_owned).collect(),
-            lag: route.lag,
-            pending: route.pending,
-            in_flight: route.in_flight as u64,
-            consumed: route.counters.consumed,
-            delivered: route.counters.delivered,
-            filtered: route.counters.filtered,
-            skipped: route.counters.skipped,
-            dropped: route.counters.dropped,
-            dead_lettered: route.counters.dead_lettered,
-            retries: route.counters.retries,
-            lost_offsets: route.counters.lost_offsets,
-            oldest_pending_seconds: route.oldest_pending.map(|age| (age.as_secs_f64() * 10.0).round() / 10.0),
-            dead_letters_waiting: self.dead_letters.waiting,
-            partitions: route
-                .partitions
-                .iter()
-                .map(|partition| PartitionStatus {
-                    topic: partition.topic_partition.topic.to_string(),
-                    partition: partition.topic_partition.partition,
-                    stored: partition.stored,
-                    fetched: Some(partition.fetched),
-                    end: partition.end,
-                })
-                .collect(),
-        }
     }
 }
 
