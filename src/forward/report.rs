@@ -30,12 +30,7 @@ pub(super) fn log(forward: &str, report: &Report) {
         }
         Report::Skipped { name, reason } => warn!(forward, event = %name, reason, "invalid event, skipped"),
         Report::EndpointDown { answer } => {
-            warn!(
-                forward,
-                status = answer.status,
-                response = answer.detail,
-                "the endpoint seems to be down: one event at a time"
-            );
+            warn!(forward, status = answer.status, response = answer.detail, "the endpoint seems to be down");
         }
         Report::Suspended { answer } => error!(
             forward,

@@ -12,6 +12,9 @@ use crate::logic::retry::RetrySettings;
 /// So many refusals in a row, with nothing accepted between them, and the endpoint counts as down. One alone may be
 /// the event's own fault, and holds back only its lane.
 const DOWN_AFTER: u32 = 8;
+/// Fewer different events than this hold back no others, however often they are refused: it may be their own fault, and
+/// the waits of each of them spare the endpoint enough.
+const MANY_EVENTS: usize = 8;
 
 /// The state of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +25,10 @@ pub(super) enum Gate {
         refusals: u32,
         /// The latest moment before which one of these refusals asked for nothing more.
         asked: Moment,
+        /// Which events these were; no more than matter.
+        refused: Vec<EventId>,
     },
-    /// It seems to be down: one event at a time.
+    /// It seems to be down: one event at a time, once many were refused.
     Down {
         /// When it went down.
         since: Moment,
@@ -33,6 +38,8 @@ pub(super) enum Gate {
         probes: u32,
         /// The event that is out now.
         probe: Option<EventId>,
+        /// Which events were refused; no more than matter.
+        refused: Vec<EventId>,
     },
     /// It refuses everything: the oldest event as a probe every `retry.max`.
     Suspended {
@@ -74,22 +81,33 @@ pub(super) enum Change {
 impl Gate {
     /// The state at the start: the endpoint is believed to work.
     pub(super) fn new() -> Self {
-        Self::Open { refusals: 0, asked: Moment::default() }
+        Self::Open { refusals: 0, asked: Moment::default(), refused: Vec::new() }
     }
 
     /// What may be sent now.
     pub(super) fn permission(&self, now: Moment) -> Permission {
         match self {
             Self::Open { .. } => Permission::Any,
+            Self::Down { refused, .. } if !are_many(refused) => Permission::Any,
             Self::Down { until, probe: None, .. } if *until <= now => Permission::Probe,
             Self::Suspended { until, probe: None, .. } if *until <= now => Permission::OldestProbe,
             Self::Down { .. } | Self::Suspended { .. } => Permission::Nothing,
         }
     }
 
+    /// Whether events have to wait for others.
+    pub(super) fn holds_back(&self) -> bool {
+        match self {
+            Self::Open { .. } => false,
+            Self::Down { refused, .. } => are_many(refused),
+            Self::Suspended { .. } => true,
+        }
+    }
+
     /// When the permission changes by itself.
     pub(super) fn opens_at(&self) -> Option<Moment> {
         match self {
+            Self::Down { refused, .. } if !are_many(refused) => None,
             Self::Down { until, probe: None, .. } | Self::Suspended { until, probe: None, .. } => Some(*until),
             Self::Open { .. } | Self::Down { .. } | Self::Suspended { .. } => None,
         }
@@ -99,6 +117,7 @@ impl Gate {
     pub(super) fn probing(&mut self, id: EventId) {
         match self {
             Self::Open { .. } => {}
+            Self::Down { refused, .. } if !are_many(refused) => {}
             Self::Down { probe, .. } | Self::Suspended { probe, .. } => *probe = Some(id),
         }
     }
@@ -129,18 +148,22 @@ impl Gate {
         now: Moment,
     ) -> Change {
         match self {
-            Self::Open { refusals, asked } => {
+            Self::Open { refusals, asked, refused } => {
                 *refusals += 1;
                 *asked = (*asked).max(now + retry_after);
+                note(refused, id);
                 if *refusals < DOWN_AFTER {
                     return Change::None;
                 }
                 let until = (now + settings.wait(1, jitter)).max(*asked);
-                *self = Self::Down { since: now, until, probes: 0, probe: None };
+                *self = Self::Down { since: now, until, probes: 0, probe: None, refused: std::mem::take(refused) };
                 Change::WentDown
             }
-            Self::Down { until, probes, probe, .. } => {
-                if *probe == Some(id) {
+            Self::Down { until, probes, probe, refused, .. } => {
+                if !are_many(refused) {
+                    note(refused, id);
+                    *until = (*until).max(now + settings.wait(1, jitter).max(retry_after));
+                } else if *probe == Some(id) {
                     *probe = None;
                     *probes = probes.saturating_add(1);
                     *until = now + settings.wait(probes.saturating_add(1), jitter).max(retry_after);
@@ -184,6 +207,16 @@ impl Gate {
     }
 }
 
+fn are_many(refused: &[EventId]) -> bool {
+    refused.len() >= MANY_EVENTS
+}
+
+fn note(refused: &mut Vec<EventId>, id: EventId) {
+    if !are_many(refused) && !refused.contains(&id) {
+        refused.push(id);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +255,23 @@ mod tests {
             assert_eq!(refuse(&mut gate, 99, 0, sent), Change::None);
             assert_eq!(gate.opens_at(), Some(at(next)));
         }
+    }
+
+    #[test]
+    fn a_few_events_that_are_refused_again_and_again_hold_back_no_others() {
+        let mut gate = Gate::new();
+        let changes: Vec<_> = (0..100).map(|n| refuse(&mut gate, n % 7, 0, 0)).collect();
+        assert_eq!(changes.iter().filter(|change| **change == Change::WentDown).count(), 1, "but people are told");
+        assert_eq!(gate.permission(at(0)), Permission::Any);
+        assert_eq!(gate.opens_at(), None, "each has a wait of its own");
+        gate.probing(EventId(99));
+        refuse(&mut gate, 99, 20, 5);
+        assert_eq!(
+            gate.permission(at(24)),
+            Permission::Nothing,
+            "the eighth: it is the endpoint, and it asked for 20 s"
+        );
+        assert_eq!(gate.permission(at(25)), Permission::Probe);
     }
 
     #[test]

@@ -120,7 +120,12 @@ impl Route {
         reasons.extend(self.storing.failure().map(str::to_owned));
         match &self.gate {
             Gate::Open { .. } => {}
-            Gate::Down { .. } => reasons.push("the endpoint seems to be down: it gets one event at a time".to_owned()),
+            Gate::Down { .. } if self.gate.holds_back() => {
+                reasons.push("the endpoint seems to be down: it gets one event at a time".to_owned());
+            }
+            Gate::Down { .. } => {
+                reasons.push("the endpoint seems to be down: it refuses all that it is sent, a few events".to_owned());
+            }
             Gate::Suspended { reason, .. } => reasons.push(reason.clone()),
         }
         reasons
