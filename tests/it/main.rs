@@ -16,7 +16,15 @@
 mod brokers;
 mod commands;
 mod crash;
+mod disk;
 mod endpoint;
+mod guance;
+mod log_contents;
+mod memory;
+mod order;
+mod reload;
 mod rskafka_limits;
 mod smoke;
+mod smoke_0_11;
+mod start;
 mod support;

@@ -145,7 +145,8 @@ impl Barnabas {
     /// The part of the status about one forward.
     #[track_caller]
     pub(crate) fn forward(&self, name: &str) -> Value {
-        let status = self.status().expect("the daemon answers");
+        let finished = self.command(&["status", "--json"], "");
+        let status: Value = serde_json::from_str(&finished.success()).expect("status --json is JSON");
         let forwards = status["forwards"].as_array().expect("forwards");
         forwards.iter().find(|forward| forward["name"] == name).expect("the forward").clone()
     }
@@ -161,10 +162,15 @@ impl Barnabas {
         found.unwrap_or_else(|| panic!("{name} did not come to what was waited for within {limit:?}: {last:#}"))
     }
 
-    /// Waits until everything that is in the topics is settled.
+    /// Waits until everything that is in the topics is settled, as far as the forward has seen their ends.
     #[track_caller]
     pub(crate) fn wait_until_settled(&self, forward: &str, limit: Duration) -> Value {
-        self.wait_for_forward(forward, limit, |status| status["lag"] == 0 && status["pending"] == 0)
+        self.wait_for_forward(forward, limit, |status| {
+            // Without an end there is no lag yet that could be 0.
+            let partitions = status["partitions"].as_array().expect("partitions");
+            let seen = !partitions.is_empty() && partitions.iter().all(|partition| partition["end"].is_i64());
+            seen && status["state"] == "running" && status["lag"] == 0 && status["pending"] == 0
+        })
     }
 
     /// Waits until the forward has consumed exactly `count` records in its life, and settled them.
