@@ -75,6 +75,8 @@ pub(super) struct StateFile {
     kind: &'static Kind,
     medium: Medium,
     database: Option<OpenDatabase>,
+    /// What the last transaction failed with, and has been said.
+    failing: Option<StateError>,
 }
 
 /// A database, and what keeps it from being closed as if it could be trusted later.
@@ -101,7 +103,7 @@ impl StateFile {
             Err(error) if error.kind() == ErrorKind::NotFound => create(&path, kind)?,
             Err(error) => return Err(StateError::from_io(&path, &error)),
         }
-        let mut file = Self { path, kind, medium: Medium::File, database: None };
+        let mut file = Self { path, kind, medium: Medium::File, database: None, failing: None };
         file.database()?;
         Ok(file)
     }
@@ -112,7 +114,7 @@ impl StateFile {
         disk: impl Fn() -> super::simulated_disk::Backend + Send + 'static,
     ) -> Result<Self, StateError> {
         let path = PathBuf::from(kind.name);
-        let mut file = Self { path, kind, medium: Medium::Simulated(Box::new(disk)), database: None };
+        let mut file = Self { path, kind, medium: Medium::Simulated(Box::new(disk)), database: None, failing: None };
         file.database()?;
         Ok(file)
     }
@@ -135,6 +137,9 @@ impl StateFile {
                 }
             }
         })();
+        if result.is_ok() {
+            self.failing = None;
+        }
         result.map_err(|fault| self.close_after(fault))
     }
 
@@ -151,7 +156,13 @@ impl StateFile {
     fn close_after(&mut self, fault: Fault) -> StateError {
         self.database = None;
         let error = fault.into_state_error(&self.path);
-        tracing::warn!(%error, "a transaction failed and nothing of it was kept; the file is opened again");
+        // Said once: a full disk fails every attempt, and the log may be on it.
+        if self.failing.as_ref() == Some(&error) {
+            tracing::debug!(%error, "a transaction failed again");
+        } else {
+            tracing::warn!(%error, "a transaction failed and nothing of it was kept; the file is opened again");
+            self.failing = Some(error.clone());
+        }
         error
     }
 
