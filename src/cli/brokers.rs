@@ -75,11 +75,10 @@ pub(super) fn brokers(command: Brokers, output: &mut Output<'_>) -> Result<(), F
     let client = command.cluster().client()?;
     let (metadata, answers) = cluster::block_on(async {
         let metadata = client.metadata(TopicsWanted::All).await.map_err(Failure::failed)?;
-        let (controller, versions, log_dirs) = tokio::join!(
-            client.controller(&metadata),
-            async { if command.api_versions { Some(versions(&client, &metadata).await) } else { None } },
-            async { if command.disks { Some(log_dirs(&client, &metadata).await) } else { None } },
-        );
+        let versions = if command.api_versions { Some(versions(&client, &metadata).await) } else { None };
+        let log_dirs = if command.disks { Some(log_dirs(&client, &metadata).await) } else { None };
+        // Last, and alone: a controller that hangs would hold up what waits behind it on the same connection.
+        let controller = client.controller(&metadata).await;
         Ok((metadata, Answers { controller, versions, log_dirs }))
     })?;
     match &answers.controller {

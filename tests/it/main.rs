@@ -28,3 +28,4 @@ mod smoke;
 mod smoke_0_11;
 mod start;
 mod support;
+mod topics;

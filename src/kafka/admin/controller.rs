@@ -23,7 +23,10 @@ impl Client {
             match self.quorum_leader(broker).await {
                 // A cluster with a ZooKeeper, whose metadata says who it is. KRaft's names any live broker instead.
                 Err(Error { kind: ErrorKind::Unsupported(_), .. }) => return Ok(metadata.controller),
-                Err(error) if error.kafka().is_none() => failed = Some(error),
+                // One that hangs passed the question on to a controller that hangs; the others would, too.
+                Err(error) if matches!(error.kind, ErrorKind::Connect(_) | ErrorKind::Closed(_)) => {
+                    failed = Some(error);
+                }
                 answered => return answered,
             }
         }

@@ -37,7 +37,20 @@ impl BrokerVersions {
 
     /// Kafka's name of the request with this key; none where it is newer than barnabas.
     pub fn name(key: i16) -> Option<String> {
-        ApiKey::try_from(key).ok().map(|key| format!("{key:?}"))
+        // Requests between brokers, and of newer clients, that kafka-protocol has no name for.
+        let name = match key {
+            4 => "LeaderAndIsr",
+            5 => "StopReplica",
+            6 => "UpdateMetadata",
+            7 => "ControlledShutdown",
+            56 => "AlterPartition",
+            58 => "Envelope",
+            67 => "AllocateProducerIds",
+            88 => "StreamsGroupHeartbeat",
+            89 => "StreamsGroupDescribe",
+            _ => return ApiKey::try_from(key).ok().map(|key| format!("{key:?}")),
+        };
+        Some(name.to_owned())
     }
 }
 
@@ -89,6 +102,7 @@ mod tests {
         assert_eq!(broker.used(3), None, "Metadata 3 would create topics");
         assert_eq!(broker.used(0), None, "Produce is not sent here");
         assert_eq!(BrokerVersions::name(1).as_deref(), Some("Fetch"));
+        assert_eq!(BrokerVersions::name(6).as_deref(), Some("UpdateMetadata"), "from brokers before 4.0");
         assert_eq!(BrokerVersions::name(9999), None);
     }
 }

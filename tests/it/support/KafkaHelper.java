@@ -12,7 +12,8 @@
 //   delete-topic TOPIC
 //   commit-offsets GROUP TOPIC:PARTITION=OFFSET…
 //   committed GROUP TOPIC:PARTITION…     prints the offset or "none", a line each
-//   join-group GROUP TOPIC               prints "joined" once it has an assignment; stays until standard input ends
+//   join-group GROUP TOPIC [PROTOCOL]    classic (default) or consumer (KIP-848); prints "joined" once it has an
+//                               assignment; stays until standard input ends
 
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
@@ -53,7 +54,7 @@ public class KafkaHelper {
             case "delete-topic": helper.deleteTopic(rest.get(0)); break;
             case "commit-offsets": helper.commitOffsets(rest.get(0), rest.subList(1, rest.size())); break;
             case "committed": helper.committed(rest.get(0), rest.subList(1, rest.size())); break;
-            case "join-group": helper.joinGroup(rest.get(0), rest.get(1)); break;
+            case "join-group": helper.joinGroup(rest.get(0), rest.get(1), rest.size() > 2 ? rest.get(2) : "classic"); break;
             default: throw new IllegalArgumentException("unknown command " + args[1]);
         }
         System.out.flush();
@@ -166,12 +167,21 @@ public class KafkaHelper {
     // --- groups ---
 
     private KafkaConsumer<byte[], byte[]> newConsumer(String group) {
+        return newConsumer(group, "classic");
+    }
+
+    private KafkaConsumer<byte[], byte[]> newConsumer(String group, String protocol) {
         Properties settings = settings();
         settings.put("group.id", group);
         settings.put("enable.auto.commit", "false");
         settings.put("auto.offset.reset", "earliest");
-        settings.put("session.timeout.ms", "6000");
-        settings.put("heartbeat.interval.ms", "1000");
+        if (protocol.equals("consumer")) {
+            settings.put("group.protocol", protocol);
+        } else {
+            // With KIP-848 these are the broker's.
+            settings.put("session.timeout.ms", "6000");
+            settings.put("heartbeat.interval.ms", "1000");
+        }
         return new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 
@@ -209,8 +219,8 @@ public class KafkaHelper {
         }
     }
 
-    private void joinGroup(String group, String topic) throws Exception {
-        try (KafkaConsumer<byte[], byte[]> consumer = newConsumer(group)) {
+    private void joinGroup(String group, String topic, String protocol) throws Exception {
+        try (KafkaConsumer<byte[], byte[]> consumer = newConsumer(group, protocol)) {
             consumer.subscribe(Collections.singletonList(topic));
             boolean said = false;
             while (!inputEnded()) {

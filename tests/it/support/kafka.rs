@@ -215,8 +215,13 @@ impl Kafka {
 
     /// A consumer that joined `group` and stays until it is dropped.
     pub(crate) fn join_group(&self, group: &str, topic: &str) -> GroupMember {
+        self.join_group_by(group, topic, "classic")
+    }
+
+    /// As `join_group`, in a group of the protocol "classic" or "consumer" (KIP-848, Kafka 4.0 and later).
+    pub(crate) fn join_group_by(&self, group: &str, topic: &str, protocol: &str) -> GroupMember {
         let mut command = script("helper");
-        command.arg("--dir").arg(self.dir()).args(["join-group", group, topic]);
+        command.arg("--dir").arg(self.dir()).args(["join-group", group, topic, protocol]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start a group member");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("read from the member");
