@@ -6,7 +6,7 @@ mod read;
 
 use std::collections::BTreeMap;
 
-use super::cluster::{self, ClusterArguments};
+use super::cluster;
 use super::definitions::{Consume, ConsumeFormat};
 use super::failure::Failure;
 use super::output::Output;
@@ -27,12 +27,7 @@ pub(super) fn consume(command: Consume, output: &mut Output<'_>) -> Result<(), F
         None => RequestedPosition::Earliest,
     };
     let lines = Lines::new(shape(&command)?, output.is_terminal(), command.count);
-    let arguments = ClusterArguments {
-        bootstrap_server: command.bootstrap_server.as_deref(),
-        config: command.config.as_deref(),
-        cluster: command.cluster.as_deref(),
-    };
-    let client = arguments.client()?;
+    let client = command.cluster().client()?;
     cluster::block_on(async {
         let reading = begin(client, &command, position).await?;
         reading.run(lines, output).await

@@ -1,20 +1,24 @@
 //! What may be typed, as argh reads it. The doc comments are what `--help` says; the examples are meant to be copied.
 
 mod brokers;
+mod groups;
 mod topics;
 
 use std::path::PathBuf;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
+
+use super::cluster::cluster_arguments;
 
 pub(super) use brokers::Brokers;
+pub(super) use groups::{Groups, GroupsCommand, GroupsDelete, GroupsList, GroupsReset};
 pub(super) use topics::{Topics, TopicsCommand, TopicsCreate, TopicsDelete, TopicsDescribe, TopicsList};
 
 /// Forwards Kafka topics to webhooks: nothing lost, nothing skipped.
 ///
 /// Commands find the configuration by --config, else in $BARNABAS_CONFIG, else in
 /// /etc/barnabas/barnabas.toml.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(help_triggers("--help"))]
 #[argh(example = "{command_name} check --config barnabas.toml\n{command_name} run --config barnabas.toml")]
 #[argh(error_code(1, "It failed; one line on standard error says what."))]
@@ -27,7 +31,7 @@ pub(super) struct Barnabas {
     pub(super) command: Option<Command>,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 pub(super) enum Command {
     Run(Run),
@@ -39,12 +43,13 @@ pub(super) enum Command {
     DeadLetters(DeadLetters),
     Topics(Topics),
     Brokers(Brokers),
+    Groups(Groups),
     Consume(Consume),
     Produce(Produce),
 }
 
 /// Run the daemon: read, forward, serve the pages, until SIGTERM or SIGINT. SIGHUP reads the configuration again.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "run", help_triggers("--help"))]
 #[argh(example = "{command_name} --config barnabas.toml\nBARNABAS_CONFIG=/srv/omp.toml {command_name}")]
 pub(super) struct Run {
@@ -54,7 +59,7 @@ pub(super) struct Run {
 }
 
 /// Read the configuration and say what is wrong with it. Nothing is sent anywhere.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "check", help_triggers("--help"))]
 #[argh(example = "{command_name} --config barnabas.toml\n{command_name} --config barnabas.toml --connect")]
 pub(super) struct Check {
@@ -67,7 +72,7 @@ pub(super) struct Check {
 }
 
 /// Run a forward's steps on events from standard input (one a line) and print each request body. Connects to nothing.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "test", help_triggers("--help"))]
 #[argh(
     example = "{command_name} --config barnabas.toml < events.jsonl\n{command_name} --forward guance-to-omp --response answer.json < events.jsonl"
@@ -88,7 +93,7 @@ pub(super) struct Test {
 }
 
 /// Say what the running daemon is doing.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "status", help_triggers("--help"))]
 #[argh(example = "{command_name} --watch\n{command_name} --json | jq '.forwards[] | {{name, state, lag}}'")]
 pub(super) struct Status {
@@ -104,7 +109,7 @@ pub(super) struct Status {
 }
 
 /// List, pause and resume forwards.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "forwards", help_triggers("--help"))]
 #[argh(example = "{command_name} list\n{command_name} pause guance-to-omp")]
 pub(super) struct Forwards {
@@ -112,7 +117,7 @@ pub(super) struct Forwards {
     pub(super) command: ForwardsCommand,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 pub(super) enum ForwardsCommand {
     List(ForwardsList),
@@ -121,7 +126,7 @@ pub(super) enum ForwardsCommand {
 }
 
 /// List the forwards of the running daemon.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "list", help_triggers("--help"))]
 #[argh(example = "{command_name}\n{command_name} --json")]
 pub(super) struct ForwardsList {
@@ -134,7 +139,7 @@ pub(super) struct ForwardsList {
 }
 
 /// Send nothing more for a forward, also after a restart, until it is resumed.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "pause", help_triggers("--help"))]
 #[argh(example = "{command_name} guance-to-omp\n{command_name} guance-to-omp --config barnabas.toml")]
 pub(super) struct ForwardsPause {
@@ -147,7 +152,7 @@ pub(super) struct ForwardsPause {
 }
 
 /// Go on with a forward that was paused.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "resume", help_triggers("--help"))]
 #[argh(example = "{command_name} guance-to-omp\n{command_name} guance-to-omp --config barnabas.toml")]
 pub(super) struct ForwardsResume {
@@ -160,7 +165,7 @@ pub(super) struct ForwardsResume {
 }
 
 /// Show and change how far forwards have come.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "offsets", help_triggers("--help"))]
 #[argh(example = "{command_name} show\n{command_name} set guance-to-omp event:0 end-1000")]
 pub(super) struct Offsets {
@@ -168,7 +173,7 @@ pub(super) struct Offsets {
     pub(super) command: OffsetsCommand,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 pub(super) enum OffsetsCommand {
     Show(OffsetsShow),
@@ -179,7 +184,7 @@ pub(super) enum OffsetsCommand {
 }
 
 /// Show the stored offsets.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "show", help_triggers("--help"))]
 #[argh(example = "{command_name}\n{command_name} --json")]
 pub(super) struct OffsetsShow {
@@ -192,7 +197,7 @@ pub(super) struct OffsetsShow {
 }
 
 /// Go on reading a topic somewhere else: events between are skipped or delivered again.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "set", help_triggers("--help"))]
 #[argh(
     example = "{command_name} guance-to-omp event earliest\n{command_name} guance-to-omp event:3 2026-11-21T07:00:00Z --yes"
@@ -217,7 +222,7 @@ pub(super) struct OffsetsSet {
 }
 
 /// Give the offsets of a forward that was renamed in the configuration to its new name.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "rename", help_triggers("--help"))]
 #[argh(example = "{command_name} guance omp\n{command_name} guance omp --config barnabas.toml")]
 pub(super) struct OffsetsRename {
@@ -233,7 +238,7 @@ pub(super) struct OffsetsRename {
 }
 
 /// Write all stored offsets as a JSON document to standard output.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "export", help_triggers("--help"))]
 #[argh(
     example = "{command_name} > offsets.json\n{command_name} --config old.toml | barnabas offsets import --config new.toml --yes"
@@ -245,7 +250,7 @@ pub(super) struct OffsetsExport {
 }
 
 /// Replace the stored offsets by those of a document from standard input (an export, or offsets.json of the state).
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "import", help_triggers("--help"))]
 #[argh(
     example = "{command_name} --yes < offsets.json\n{command_name} --config barnabas.toml --yes < /var/lib/barnabas/offsets.json"
@@ -260,7 +265,7 @@ pub(super) struct OffsetsImport {
 }
 
 /// List, show, replay and delete events that could not be delivered.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "dead-letters", help_triggers("--help"))]
 #[argh(example = "{command_name} list\n{command_name} replay --all")]
 pub(super) struct DeadLetters {
@@ -268,7 +273,7 @@ pub(super) struct DeadLetters {
     pub(super) command: DeadLettersCommand,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 pub(super) enum DeadLettersCommand {
     List(DeadLettersList),
@@ -279,7 +284,7 @@ pub(super) enum DeadLettersCommand {
 }
 
 /// List the dead letters that wait.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "list", help_triggers("--help"))]
 #[argh(example = "{command_name}\n{command_name} --forward guance-to-omp --json")]
 pub(super) struct DeadLettersList {
@@ -298,7 +303,7 @@ pub(super) struct DeadLettersList {
 }
 
 /// Show one dead letter with its value and headers.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "show", help_triggers("--help"))]
 #[argh(example = "{command_name} 17\n{command_name} 17 --json | jq -r .value")]
 pub(super) struct DeadLettersShow {
@@ -314,7 +319,7 @@ pub(super) struct DeadLettersShow {
 }
 
 /// Deliver dead letters again, through the steps as they are configured now; what is accepted is deleted.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "replay", help_triggers("--help"))]
 #[argh(example = "{command_name} 17 18\n{command_name} --all")]
 pub(super) struct DeadLettersReplay {
@@ -330,7 +335,7 @@ pub(super) struct DeadLettersReplay {
 }
 
 /// Delete dead letters: these events will never be delivered.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "purge", help_triggers("--help"))]
 #[argh(example = "{command_name} 17 18\n{command_name} --older-than 30d --yes")]
 pub(super) struct DeadLettersPurge {
@@ -352,7 +357,7 @@ pub(super) struct DeadLettersPurge {
 }
 
 /// Write all dead letters, with value and headers, to standard output: JSON, one a line.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "export", help_triggers("--help"))]
 #[argh(example = "{command_name} > dead-letters.jsonl\n{command_name} | jq -r .value | barnabas produce event")]
 pub(super) struct DeadLettersExport {
@@ -361,8 +366,10 @@ pub(super) struct DeadLettersExport {
     pub(super) config: Option<PathBuf>,
 }
 
+cluster_arguments!(Consume, Produce);
+
 /// Show the records of a topic, up to its end as it is now. Joins no group and commits nothing.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "consume", help_triggers("--help"))]
 #[argh(
     example = "{command_name} event --from end-10 --json\n{command_name} event --follow --jq 'select(.key == \"db-1\") | .value | fromjson'"
@@ -414,7 +421,7 @@ pub(super) enum ConsumeFormat {
 }
 
 /// Send the lines of standard input to a topic, a record each, acknowledged by all in-sync replicas. The topic must exist.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "produce", help_triggers("--help"))]
 #[argh(
     example = "{command_name} event --bootstrap-server localhost:9092 < events.jsonl\n{command_name} event --config barnabas.toml --key-separator : --compression gzip < lines"

@@ -12,6 +12,7 @@ mod dead_letters;
 mod definitions;
 mod failure;
 mod forwards;
+mod groups;
 mod offline;
 mod offsets;
 mod output;
@@ -68,6 +69,7 @@ fn dispatch(arguments: impl Iterator<Item = OsString>, output: &mut Output<'_>) 
         Command::DeadLetters(command) => dead_letters::dead_letters(command, output),
         Command::Topics(command) => topics::topics(command, output),
         Command::Brokers(command) => brokers::brokers(command, output),
+        Command::Groups(command) => groups::groups(command, output),
         Command::Consume(command) => consume::consume(command, output),
         Command::Produce(command) => produce::produce(command, output),
     }

@@ -68,7 +68,7 @@ fn import_offsets(import: OffsetsImport) -> Result<(), Failure> {
 }
 
 /// TOPIC or TOPIC:PARTITION. A topic's name holds no colon.
-fn topic_and_partition(text: &str) -> Result<(String, Option<i32>), Failure> {
+pub(super) fn topic_and_partition(text: &str) -> Result<(String, Option<i32>), Failure> {
     match text.split_once(':') {
         None if !text.is_empty() => Ok((text.to_owned(), None)),
         Some((topic, partition)) if !topic.is_empty() && partition.bytes().all(|byte| byte.is_ascii_digit()) => {

@@ -9,7 +9,7 @@ mod writer;
 
 use std::sync::Arc;
 
-use super::cluster::{self, ClusterArguments};
+use super::cluster;
 use super::definitions::{Produce, ProduceCompression};
 use super::failure::Failure;
 use super::output::Output;
@@ -45,12 +45,7 @@ impl LineRecord {
 }
 
 pub(super) fn produce(command: Produce, output: &mut Output<'_>) -> Result<(), Failure> {
-    let arguments = ClusterArguments {
-        bootstrap_server: command.bootstrap_server.as_deref(),
-        config: command.config.as_deref(),
-        cluster: command.cluster.as_deref(),
-    };
-    let settings = arguments.settings()?;
+    let settings = command.cluster().settings()?;
     cluster::block_on(run(&settings, &command, output))
 }
 

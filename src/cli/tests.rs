@@ -55,6 +55,10 @@ fn all_commands_of_the_contract_are_there() {
         "topics create",
         "topics delete",
         "brokers",
+        "groups list",
+        "groups describe",
+        "groups reset",
+        "groups delete",
         "consume",
         "produce",
     ] {

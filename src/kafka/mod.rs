@@ -7,6 +7,7 @@ pub mod fetch;
 pub mod groups;
 pub mod list_offsets;
 pub mod metadata;
+pub mod oldest;
 pub mod positions;
 pub mod producer;
 pub mod reader;

@@ -3,6 +3,7 @@
 
 pub mod counters;
 pub mod jq;
+pub mod lag;
 pub mod moment;
 pub mod offset_tracker;
 pub mod outcome;

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::cluster::cluster_arguments;
 
 cluster_arguments!(Brokers);
 
 /// List the brokers: which is the controller, and how many partitions each leads and holds.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "brokers", help_triggers("--help"))]
 #[argh(
     example = "{command_name} --bootstrap-server localhost:9092\n{command_name} --disks --json | jq '.[] | {{broker, log_dirs}}'"

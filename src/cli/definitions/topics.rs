@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::cluster::cluster_arguments;
 
 /// List, describe, create and delete topics.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "topics", help_triggers("--help"))]
 #[argh(
     example = "{command_name} list --bootstrap-server localhost:9092\n{command_name} create event --partitions 6 --replication-factor 3"
@@ -17,7 +17,7 @@ pub(in crate::cli) struct Topics {
     pub(in crate::cli) command: TopicsCommand,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 pub(in crate::cli) enum TopicsCommand {
     List(TopicsList),
@@ -29,7 +29,7 @@ pub(in crate::cli) enum TopicsCommand {
 cluster_arguments!(TopicsList, TopicsDescribe, TopicsCreate, TopicsDelete);
 
 /// List the topics that this user may see, and how they are replicated.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "list", help_triggers("--help"))]
 #[argh(
     example = "{command_name} --bootstrap-server localhost:9092\n{command_name} --json | jq -r '.[] | select(.under_replicated > 0) | .topic'"
@@ -53,7 +53,7 @@ pub(in crate::cli) struct TopicsList {
 }
 
 /// Show partitions: leader, replicas, first and last offset, size; and the settings that differ from Kafka's defaults.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "describe", help_triggers("--help"))]
 #[argh(
     example = "{command_name} event\n{command_name} event --json | jq '.[].partitions[] | {{partition, earliest, latest}}'"
@@ -81,7 +81,7 @@ pub(in crate::cli) struct TopicsDescribe {
 }
 
 /// Create a topic.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "create", help_triggers("--help"))]
 #[argh(
     example = "{command_name} event --partitions 6 --replication-factor 3\n{command_name} event --partitions 6 --replication-factor 3 --setting retention.ms=86400000 --setting cleanup.policy=delete --dry-run"
@@ -117,7 +117,7 @@ pub(in crate::cli) struct TopicsCreate {
 }
 
 /// Delete topics with all their records.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "delete", help_triggers("--help"))]
 #[argh(example = "{command_name} event\n{command_name} event event.dead --yes")]
 pub(in crate::cli) struct TopicsDelete {
