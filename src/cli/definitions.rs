@@ -46,6 +46,7 @@ pub(super) enum Command {
     Groups(Groups),
     Consume(Consume),
     Produce(Produce),
+    Completions(Completions),
 }
 
 /// Run the daemon: read, forward, serve the pages, until SIGTERM or SIGINT. SIGHUP reads the configuration again.
@@ -456,4 +457,23 @@ pub(super) enum ProduceCompression {
     None,
     Gzip,
     Snappy,
+}
+
+/// Write the completion script of a shell, or the manual page, to standard output.
+#[derive(Debug, ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "completions", help_triggers("--help"))]
+#[argh(example = "source <({command_name} bash)\n{command_name} man > /usr/local/share/man/man1/barnabas.1")]
+pub(super) struct Completions {
+    /// bash, zsh, fish or man
+    #[argh(positional, arg_name = "shell")]
+    pub(super) target: CompletionTarget,
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, argh::FromArgValue)]
+pub(super) enum CompletionTarget {
+    Bash,
+    Zsh,
+    Fish,
+    Man,
 }

@@ -6,6 +6,7 @@ mod ask;
 mod brokers;
 mod check;
 mod cluster;
+mod completions;
 mod configuration;
 mod consume;
 mod dead_letters;
@@ -72,6 +73,7 @@ fn dispatch(arguments: impl Iterator<Item = OsString>, output: &mut Output<'_>) 
         Command::Groups(command) => groups::groups(command, output),
         Command::Consume(command) => consume::consume(command, output),
         Command::Produce(command) => produce::produce(command, output),
+        Command::Completions(command) => completions::completions(&command, output),
     }
 }
 

@@ -61,6 +61,7 @@ fn all_commands_of_the_contract_are_there() {
         "groups delete",
         "consume",
         "produce",
+        "completions",
     ] {
         assert!(commands.iter().any(|present| present == command), "{command} is missing in {commands:?}");
     }
