@@ -104,7 +104,7 @@ pub(super) struct Status {
     /// one JSON document (with --watch: one a line)
     #[argh(switch)]
     pub(super) json: bool,
-    /// again every two seconds, until Ctrl-C
+    /// again every two seconds, until q or Ctrl-C
     #[argh(switch)]
     pub(super) watch: bool,
 }

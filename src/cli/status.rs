@@ -1,5 +1,9 @@
 //! `barnabas status`: what the running daemon says about itself, once or again and again.
 
+mod screen;
+mod terminal;
+mod watch;
+
 use std::time::Duration;
 
 use super::ask::{self, Source};
@@ -18,17 +22,16 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 
 pub(super) fn status(command: Arguments, output: &mut Output<'_>) -> Result<(), Failure> {
     let config = configuration::load(command.config.as_deref())?.config;
+    if command.watch && !command.json && output.is_terminal() {
+        return watch::watch(config, output);
+    }
     loop {
         let document = ask::document(&config, &ControlRequest::Status, Source::Daemon)?;
         match (command.json, command.watch) {
             (true, true) => ask::lines(&[document], output)?,
             (true, false) => output.json(&document)?,
-            (false, watch) => {
+            (false, _) => {
                 let status: Status = serde_json::from_value(document).map_err(other_version)?;
-                if watch && output.is_terminal() {
-                    // The cursor goes home and what is below is cleared: nothing flickers, nothing scrolls.
-                    output.text("\x1b[H\x1b[J")?;
-                }
                 show(&status, output)?;
             }
         }
