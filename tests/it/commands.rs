@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::barnabas::Barnabas;
+use crate::support::config::kafka_section;
 use crate::support::kafka::{Kafka, Options, block_on, client, partition_client, topic_name};
 use crate::support::sink::Sink;
 use crate::support::wait::{exit_within, wait_until};
@@ -14,10 +15,6 @@ use crate::support::wait::{exit_within, wait_until};
 const LIMIT: Duration = Duration::from_secs(60);
 /// Refused, and therefore a dead letter.
 const BAD: &str = r#"{"bad":1}"#;
-
-fn kafka_section(kafka: &Kafka) -> String {
-    format!("[kafka]\nbootstrap_servers = {}\n", kafka.bootstrap_toml())
-}
 
 fn config(kafka: &Kafka, topic: &str, url: &str) -> String {
     let kafka = kafka_section(kafka);

@@ -15,6 +15,7 @@
 
 mod brokers;
 mod commands;
+mod consume;
 mod crash;
 mod disk;
 mod endpoint;
@@ -23,6 +24,7 @@ mod log_contents;
 mod memory;
 mod order;
 mod reload;
+mod groups;
 mod rskafka_limits;
 mod smoke;
 mod smoke_0_11;

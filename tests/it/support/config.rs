@@ -5,6 +5,11 @@ use super::kafka::Kafka;
 /// The forward's name in every test.
 pub(crate) const FORWARD: &str = "f";
 
+/// A configuration of nothing but the cluster.
+pub(crate) fn kafka_section(kafka: &Kafka) -> String {
+    format!("[kafka]\nbootstrap_servers = {}\n", kafka.bootstrap_toml())
+}
+
 /// A configuration in the making.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -18,7 +23,7 @@ impl Config {
     /// All of `topic`, from its beginning, to `url`, with retries that a test has the time for.
     pub(crate) fn new(kafka: &Kafka, topic: &str, url: &str) -> Self {
         Self {
-            before: format!("[kafka]\nbootstrap_servers = {}\n", kafka.bootstrap_toml()),
+            before: kafka_section(kafka),
             forward: format!("[[forward]]\nname = {FORWARD:?}\ntopics = [{topic:?}]\nstart = \"earliest\"\n"),
             webhook: format!("[forward.webhook]\nurl = {url:?}\n"),
             after: "[forward.retry]\ninitial = \"50ms\"\nmax = \"500ms\"\n".to_owned(),

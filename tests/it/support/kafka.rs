@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -229,6 +229,16 @@ impl Kafka {
         GroupMember(child)
     }
 
+    /// Begins a transaction with one record, which stays undecided until this is dropped. Wait for the record.
+    pub(crate) fn open_transaction(&self, topic: &str, partition: i32, value: &str) -> OpenTransaction {
+        let mut command = script("helper");
+        command.arg("--dir").arg(self.dir()).args(["produce", topic]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("start a producer");
+        let script = child.stdin.as_mut().expect("piped");
+        write!(script, "begin\topen\nsend\topen\t{partition}\t\\N\t\\N\t{value}\nflush\n").expect("write");
+        OpenTransaction(GroupMember(child))
+    }
+
     fn helper(&self, arguments: &[&str], input: &str) -> String {
         self.run("helper", arguments, input)
     }
@@ -262,6 +272,10 @@ impl Drop for GroupMember {
         }
     }
 }
+
+/// Is left undecided until it is dropped; then its producer ends, and it is aborted.
+#[derive(Debug)]
+pub(crate) struct OpenTransaction(#[allow(dead_code, reason = "its drop ends the process")] GroupMember);
 
 /// A name that no other test of this run uses.
 pub(crate) fn topic_name(prefix: &str) -> String {
@@ -309,8 +323,13 @@ fn batches(records: Vec<Record>) -> Vec<Vec<Record>> {
 }
 
 fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(now_ms()).expect("a time")
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
     let barnabas::logic::moment::Timestamp(ms) = barnabas::clock::wall_clock();
-    DateTime::from_timestamp_millis(ms).expect("a time")
+    ms
 }
 
 fn script(command: &str) -> Command {
