@@ -225,6 +225,10 @@ impl Reader {
             self.ready.extend(ended.into_iter().map(ReaderEvent::Recovered));
             self.ready.push_back(ReaderEvent::Topics(self.topics.found()));
         }
+        for partition in self.topics.leaderless() {
+            let reason = TroubleReason::Kafka(KafkaError::LEADER_NOT_AVAILABLE);
+            self.trouble(TroublePlace::Partition(partition), reason);
+        }
     }
 
     fn fetch_answered(&mut self, broker: i32, answer: Result<Vec<Answered>, Error>, now: Moment) {

@@ -13,6 +13,8 @@ use crate::logic::topic_pattern::TopicPattern;
 
 /// A partition is gone when this many answers in a row do not have it.
 const ANSWERS_UNTIL_GONE: u32 = 3;
+/// A partition without a leader in so many answers in a row is said to be so; they take some 3 s.
+const ANSWERS_UNTIL_LEADERLESS: u32 = 5;
 
 /// All that the patterns mean at the moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub(super) struct Place {
     pub(super) leader_epoch: i32,
     /// Answers in a row that did not have it.
     unseen: u32,
+    /// Answers in a row that had no leader for it.
+    leaderless: u32,
 }
 
 /// The partitions that the patterns mean.
@@ -110,8 +114,12 @@ impl Topics {
 
     /// What is believed of a partition. Leadership of the same topic never goes back to an earlier epoch.
     fn place(&self, known: Option<&Place>, topic: &Topic, partition: &Partition) -> Place {
-        let new =
-            Place { topic_id: topic.id, leader: partition.leader, leader_epoch: partition.leader_epoch, unseen: 0 };
+        let leaderless = match partition.leader {
+            Some(_) => 0,
+            None => known.map_or(0, |known| known.leaderless).saturating_add(1),
+        };
+        let Partition { leader, leader_epoch, .. } = *partition;
+        let new = Place { topic_id: topic.id, leader, leader_epoch, unseen: 0, leaderless };
         match known {
             Some(known)
                 if topic.id.is_some() && known.topic_id == topic.id && known.leader_epoch > new.leader_epoch =>
@@ -161,6 +169,12 @@ impl Topics {
     /// The brokers that lead some of these partitions.
     pub(super) fn leaders(&self) -> &BTreeSet<i32> {
         &self.leaders
+    }
+
+    /// The partitions that had no leader for so many answers in a row that it is no mere move.
+    pub(super) fn leaderless(&self) -> Vec<TopicPartition> {
+        let places = self.places.iter().filter(|(_, place)| place.leaderless >= ANSWERS_UNTIL_LEADERLESS);
+        places.map(|(partition, _)| partition.clone()).collect()
     }
 
     /// An answer lacked something that cannot do without: somebody should ask again soon.
@@ -253,6 +267,19 @@ pub(super) mod tests {
         assert!(!topics.learn(&whole) && !topics.is_incomplete());
         assert!(!topics.learn(&unknown) && !topics.learn(&unknown) && topics.learn(&unknown), "it was deleted");
         assert_eq!((names(&topics).len(), topics.found().missing), (0, vec![("event".into(), UNKNOWN)]));
+    }
+
+    #[test]
+    fn a_partition_without_a_leader_is_told_when_that_lasts() {
+        let mut topics = Topics::new(patterns(&["event"]));
+        let told = |topics: &Topics| topics.leaderless().iter().map(ToString::to_string).collect::<Vec<_>>();
+        for _ in 0..ANSWERS_UNTIL_LEADERLESS {
+            assert!(told(&topics).is_empty(), "an election takes a while");
+            topics.learn(&answer(&[("event", topic(1, None, &[(1, 1), (-1, 1)]))]));
+        }
+        assert_eq!(told(&topics), ["event/1"]);
+        topics.learn(&answer(&[("event", topic(1, None, &[(1, 1), (2, 2)]))]));
+        assert!(told(&topics).is_empty(), "it is over");
     }
 
     #[test]
