@@ -105,7 +105,9 @@ fn the_partitions_of_other_brokers_go_on_while_one_is_frozen_and_its_own_when_it
     assert!(delivered[&0] < RECORDS, "the broker was frozen in time: {delivered:?}");
     let status = barnabas
         .wait_for_forward(FORWARD, LIMIT, |status| status["reasons"].as_array().is_some_and(|it| !it.is_empty()));
-    assert!(status["reasons"].to_string().contains(kafka.broker(victim)), "it says which broker: {status:#}");
+    // After some 10 s the cluster gives the broker up, and its partitions have no leader.
+    let reasons = status["reasons"].to_string();
+    assert!(reasons.contains(kafka.broker(victim)) || reasons.contains(&case.topic), "it says what: {status:#}");
     kafka.thaw(victim);
     case.check(&barnabas);
 }

@@ -83,7 +83,7 @@ fn none_refuses_to_start_and_says_what_to_do_and_other_forwards_run() {
 #[test]
 fn a_time_begins_at_the_first_record_of_it() {
     let (kafka, sink) = (Kafka::shared(), Sink::start());
-    let topic = kafka.new_topic("time", 2, &[]);
+    let topic = kafka.new_topic("time", 2, &["retention.ms=-1"]);
     // 2026-01-01T00:00:00Z, and a second before and after it.
     let script: String = [1_767_225_599_000_i64, 1_767_225_600_000, 1_767_225_601_000]
         .iter()
