@@ -13,8 +13,23 @@ use super::order::Ordered;
 use super::syntax::Def;
 use super::{json, objects};
 
-/// Definitions that call natives which are left out.
-const DEFINITIONS_LEFT_OUT: &[&str] = &["stderr", "debug", "halt", "halt_error"];
+/// Definitions that call natives which are left out, and those that are natives here: jaq finds out the type of a value
+/// with up to six comparisons, which costs as much as building a small object.
+const DEFINITIONS_LEFT_OUT: &[&str] = &[
+    "stderr",
+    "debug",
+    "halt",
+    "halt_error",
+    "type",
+    "isboolean",
+    "isnumber",
+    "isstring",
+    "isarray",
+    "isobject",
+    "not",
+    "true",
+    "false",
+];
 
 /// Natives that are left out, and those that ours replace.
 const NATIVES_LEFT_OUT: &[&str] = &[
@@ -58,7 +73,27 @@ fn ours() -> Vec<Fun<Kind>> {
         run(("matches", v(2), |cv| regex(cv, false, true))),
         run(("split_matches", v(2), |cv| regex(cv, true, true))),
         run(("split_", v(2), |cv| regex(cv, true, false))),
+        run(("type", v(0), |cv| one(Ok(Val::from(type_of(&cv.1).to_owned()))))),
+        run(("isboolean", v(0), |cv| one(Ok(Val::Bool(matches!(cv.1, Val::Bool(_))))))),
+        run(("isnumber", v(0), |cv| one(Ok(Val::Bool(matches!(cv.1, Val::Num(_))))))),
+        run(("isstring", v(0), |cv| one(Ok(Val::Bool(matches!(cv.1, Val::TStr(_) | Val::BStr(_))))))),
+        run(("isarray", v(0), |cv| one(Ok(Val::Bool(matches!(cv.1, Val::Arr(_))))))),
+        run(("isobject", v(0), |cv| one(Ok(Val::Bool(matches!(cv.1, Val::Obj(_))))))),
+        run(("not", v(0), |cv| one(Ok(Val::Bool(matches!(cv.1, Val::Null | Val::Bool(false))))))),
+        run(("true", v(0), |_| one(Ok(Val::Bool(true))))),
+        run(("false", v(0), |_| one(Ok(Val::Bool(false))))),
     ]
+}
+
+fn type_of(value: &Val) -> &'static str {
+    match value {
+        Val::Null => "null",
+        Val::Bool(_) => "boolean",
+        Val::Num(_) => "number",
+        Val::TStr(_) | Val::BStr(_) => "string",
+        Val::Arr(_) => "array",
+        Val::Obj(_) => "object",
+    }
 }
 
 fn one<'a>(result: ValX<'a, Val>) -> ValXs<'a, Val> {
