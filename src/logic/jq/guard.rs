@@ -157,12 +157,15 @@ pub(super) fn weave(term: &mut Term<'_>) {
                 *inner = pipe(std::mem::take(inner), "!text");
             }
         }),
-        Term::Obj(entries) => entries.iter_mut().for_each(|(key, value)| {
-            let constant = matches!(key, Term::Str(..) | Term::Var(_));
-            if !constant && value.is_some() {
-                *key = pipe(std::mem::take(key), "!name");
+        Term::Obj(entries) => {
+            for (key, value) in entries.iter_mut() {
+                let constant = matches!(key, Term::Str(..) | Term::Var(_));
+                if !constant && value.is_some() {
+                    *key = pipe(std::mem::take(key), "!name");
+                }
             }
-        }),
+            *term = sum_of_members(std::mem::take(entries));
+        }
         Term::BinOp(left, operator, right) => {
             let (operand, function) = match operator {
                 BinaryOp::Math(math) => (None, function(*math)),
@@ -184,6 +187,15 @@ pub(super) fn weave(term: &mut Term<'_>) {
         }
         _ => {}
     }
+}
+
+/// An object as the sum of its members, from the left. jaq would add them up from the right, and copy all that it has
+/// for each further member: for twelve of them that is half of the work. Outputs and their order are the same.
+fn sum_of_members<'s>(entries: Vec<(Term<'s>, Option<Term<'s>>)>) -> Term<'s> {
+    let members = entries.into_iter().map(|entry| Term::Obj(vec![entry]));
+    members
+        .reduce(|sum, member| Term::BinOp(Box::new(sum), BinaryOp::Math(Math::Add), Box::new(member)))
+        .unwrap_or(Term::Obj(Vec::new()))
 }
 
 fn pipe<'s>(term: Term<'s>, function: &'s str) -> Term<'s> {

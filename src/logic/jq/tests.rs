@@ -78,6 +78,15 @@ fn what_is_not_one_json_value_is_refused() {
 fn programs_do_what_jq_does() {
     for (program, event, outputs) in [
         (".a, .b", r#"{"a":1,"b":2}"#, &["1", "2"][..]),
+        ("map(type)|join(\" \")", r#"[null,true,1,1e400,"",[],{}]"#, &[r#""null boolean number number string array object""#]),
+        ("map(isboolean)", r#"[null,true,1,"",[],{}]"#, &["[false,true,false,false,false,false]"]),
+        ("map(isnumber or isstring)", r#"[null,true,1,"",[],{}]"#, &["[false,false,true,true,false,false]"]),
+        ("map(isarray or isobject)", r#"[null,true,1,"",[],{}]"#, &["[false,false,false,false,true,true]"]),
+        ("map(not), true, false", r#"[null,false,true,0,""]"#, &["[true,true,false,false,false]", "true", "false"]),
+        ("{a: 1, b: 2, a: 3}", "null", &[r#"{"a":3,"b":2}"#]),
+        ("{a: (1, 2), b: (3, 4)} | [.a, .b]", "null", &["[1,3]", "[1,4]", "[2,3]", "[2,4]"]),
+        ("try {a: error(1), b: error(2)} catch .", "null", &["1"]),
+        ("{}", "null", &["{}"]),
         (".a / 1000 | floor", r#"{"a":1732160000999}"#, &["1732160000"]),
         (".a / 1000", r#"{"a":1732160000000}"#, &["1732160000"]),
         ("\"\\(.a / 1000)\"", r#"{"a":1732160000000}"#, &["\"1732160000\""]),
