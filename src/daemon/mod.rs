@@ -108,7 +108,16 @@ impl Daemon {
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::Reload => self.reload().await,
+                    Signal::Reload => {
+                        // It may take as long as a forward needs to end: meanwhile the service manager must hear from us.
+                        let mut reload = std::pin::pin!(self.reload());
+                        loop {
+                            tokio::select! {
+                                () = &mut reload => break,
+                                _ = watchdog.tick() => service::notify(Notice::Alive),
+                            }
+                        }
+                    }
                     Signal::Stop | Signal::StopNow => return,
                 },
                 Some((request, answer)) = requests.recv() => self.answer(request, answer),

@@ -78,7 +78,11 @@ fn what_is_not_one_json_value_is_refused() {
 fn programs_do_what_jq_does() {
     for (program, event, outputs) in [
         (".a, .b", r#"{"a":1,"b":2}"#, &["1", "2"][..]),
-        ("map(type)|join(\" \")", r#"[null,true,1,1e400,"",[],{}]"#, &[r#""null boolean number number string array object""#]),
+        (
+            "map(type)|join(\" \")",
+            r#"[null,true,1,1e400,"",[],{}]"#,
+            &[r#""null boolean number number string array object""#],
+        ),
         ("map(isboolean)", r#"[null,true,1,"",[],{}]"#, &["[false,true,false,false,false,false]"]),
         ("map(isnumber or isstring)", r#"[null,true,1,"",[],{}]"#, &["[false,false,true,true,false,false]"]),
         ("map(isarray or isobject)", r#"[null,true,1,"",[],{}]"#, &["[false,false,false,false,true,true]"]),

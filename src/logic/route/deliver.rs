@@ -76,9 +76,11 @@ impl Route {
             Outcome::Retry => self.refused(id, &answer, now),
             Outcome::Suspend => self.suspended(id, &answer, now),
             Outcome::Delivered | Outcome::DeadLetter | Outcome::Drop => {
+                let held_back = self.gate.holds_back();
                 let change = self.gate.decided(id);
                 self.report_change(change, &answer);
-                if change == Change::Reopened {
+                // Where others were sent meanwhile, those still refused were so for reasons of their own.
+                if change == Change::Reopened && held_back {
                     self.endpoint_is_back(now);
                 }
                 match answer.outcome {

@@ -67,7 +67,7 @@ impl Route {
         RouteStatus {
             state: self.state(now),
             reasons: self.reasons(),
-            lag: reading().map(super::partition::Partition::lag).sum(),
+            lag: self.lag(),
             pending: self.pending(),
             in_flight: self.in_flight,
             counters: self.counters,
@@ -82,6 +82,14 @@ impl Route {
                 })
                 .collect(),
         }
+    }
+
+    /// None until every partition has said where its log ends: a lag of 0 must not be shown for want of knowledge.
+    fn lag(&self) -> Option<i64> {
+        if self.reads_nothing() {
+            return None;
+        }
+        self.partitions.iter().filter(|partition| !partition.gone).map(super::partition::Partition::lag).sum()
     }
 
     /// What has become of all records so far.

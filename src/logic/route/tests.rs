@@ -338,6 +338,23 @@ fn a_poisonous_event_is_kept_aside_when_others_are_accepted_for_an_hour() {
 }
 
 #[test]
+fn a_poisonous_event_is_found_out_also_where_others_are_rare() {
+    let mut t = Timeline::new(settings());
+    t.arrive(&[("poison", "x")]);
+    for minute in 0..70 {
+        if minute % 10 == 5 {
+            t.arrive(&[("b", "x")]);
+        }
+        while let Some(request) = t.sent.front() {
+            let outcome = if request.idempotency_key.ends_with("/0") { Outcome::Retry } else { Outcome::Delivered };
+            t.answer(outcome);
+        }
+        t.pass(60 * SECOND);
+    }
+    assert!(t.letters[0].1.reason.starts_with("poisonous"), "{:?}", t.letters);
+}
+
+#[test]
 fn a_pause_lets_what_is_out_come_back_and_sends_nothing_more() {
     let mut t = Timeline::new(settings());
     t.arrive(&[("a", "x"), ("a", "x")]);
