@@ -31,7 +31,8 @@ const IDLE_LIMIT: Duration = Duration::from_secs(30);
 /// Room for a TLS handshake and the jq of an outcome rule; only what is touched takes memory.
 const STACK_SIZE: usize = 2 * 1024 * 1024;
 
-/// What an answer means for the event that was sent. Called by many threads at once.
+/// What an answer means for the event that was sent. Called by many threads at once, and not again for an answer like
+/// the last one, unless that has a Retry-After.
 pub type Judge = Arc<dyn Fn(&Response) -> Answer + Send + Sync>;
 
 /// One request.
@@ -181,15 +182,38 @@ async fn until(moment: Option<Moment>) {
 
 /// The life of a sender thread: it ends when nobody holds its inbox any more, or nobody waits for answers.
 fn send_all(mut client: Client, errands: &Receiver<Errand>, judge: &Judge, report: &mpsc::Sender<Done>) {
+    let mut last = LastVerdict(None);
     while let Ok(Errand { request, inbox }) = errands.recv() {
         let answer = match client.send(&request.body, &request.idempotency_key) {
-            Ok(response) => judge(&response),
+            Ok(response) => last.judge(response, judge),
             Err(error) => no_answer(error.to_string()),
         };
         let delivery = Delivery { id: request.id, answer };
         if report.blocking_send(Done { delivery, inbox }).is_err() {
             return;
         }
+    }
+}
+
+/// What a thread heard last, and what it meant. An endpoint says the same most of the time, and to run the operator's
+/// rules on it would cost a tenth of a whole delivery.
+struct LastVerdict(Option<(Response, Answer)>);
+
+/// Longer answers, in bytes, are not remembered: there may be hundreds of threads.
+const REMEMBERED: usize = 1024;
+
+impl LastVerdict {
+    fn judge(&mut self, response: Response, judge: &Judge) -> Answer {
+        if let Some((known, answer)) = &self.0
+            && *known == response
+        {
+            return answer.clone();
+        }
+        let answer = judge(&response);
+        // A date in Retry-After means another wait every time.
+        let may_be_kept = answer.retry_after.is_none() && response.body.len() <= REMEMBERED;
+        self.0 = may_be_kept.then(|| (response, answer.clone()));
+        answer
     }
 }
 
@@ -337,6 +361,33 @@ mod tests {
         let Delivery { id, answer } = next(&mut senders).await;
         assert_eq!((id, answer.outcome, answer.status), (7, Outcome::Retry, None));
         assert_eq!(answer.detail, format!("cannot connect to 127.0.0.1:{port}: connection refused"));
+    }
+
+    #[test]
+    fn an_answer_like_the_last_one_is_not_judged_again_unless_it_depends_on_the_time_or_is_long() {
+        let heard = |status, body: &str| Response { status, headers: vec![], body: body.as_bytes().to_vec() };
+        let long = "x".repeat(REMEMBERED + 1);
+        for (case, answers, judged) in [
+            ("the same", vec![heard(200, "ok"), heard(200, "ok"), heard(200, "ok")], 1),
+            ("another body", vec![heard(200, "ok"), heard(200, "no"), heard(200, "ok")], 3),
+            ("another status", vec![heard(200, "ok"), heard(201, "ok")], 2),
+            ("to be tried again later", vec![heard(429, "later"), heard(429, "later")], 2),
+            ("a long one", vec![heard(200, &long), heard(200, &long)], 2),
+        ] {
+            let times = Arc::new(AtomicUsize::new(0));
+            let counter = Arc::clone(&times);
+            let judge: Judge = Arc::new(move |response: &Response| {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let retry_after = (response.status == 429).then_some(SOON);
+                Answer { retry_after, status: Some(response.status), ..no_answer("judged".to_owned()) }
+            });
+            let mut last = LastVerdict(None);
+            for answer in answers {
+                let status = answer.status;
+                assert_eq!(last.judge(answer, &judge).status, Some(status), "{case}");
+            }
+            assert_eq!(times.load(Ordering::SeqCst), judged, "{case}");
+        }
     }
 
     #[tokio::test]
