@@ -88,12 +88,14 @@ fn read_head(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<Option<(us
     let mut filled = 0_usize;
     loop {
         let searched = filled.saturating_sub(3);
-        filled += match stream.read(&mut buffer[filled..LONGEST_HEAD])? {
+        // Without room nothing is read, which looks like the end of a request that is too long.
+        filled += match stream.read(buffer.get_mut(filled..LONGEST_HEAD).unwrap_or_default())? {
             0 if filled == 0 => return Ok(None),
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             read => read,
         };
-        if let Some(end) = buffer[searched..filled].windows(4).position(|window| window == b"\r\n\r\n") {
+        let new = buffer.get(searched..filled).unwrap_or_default();
+        if let Some(end) = new.windows(4).position(|window| window == b"\r\n\r\n") {
             return Ok(Some((searched + end + 4, filled)));
         }
     }
@@ -102,7 +104,7 @@ fn read_head(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<Option<(us
 fn skip(stream: &mut TcpStream, scratch: &mut [u8], mut bytes: usize) -> io::Result<()> {
     while bytes > 0 {
         let room = bytes.min(scratch.len());
-        bytes -= match stream.read(&mut scratch[..room])? {
+        bytes -= match stream.read(scratch.get_mut(..room).unwrap_or_default())? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             read => read,
         };

@@ -156,7 +156,7 @@ def heading():
 def at_once(bench):
     heading()
     events = bench.events
-    rate, cpu = measure(bench, "Python consumer", [], events // 10, lambda it: bench.python(it.url, events // 10))
+    rate, cpu = measure(bench, "Python consumer", [], events // 5, lambda it: bench.python(it.url, events // 5))
     best = measure(bench, "load generator, 16 in flight", [], events, lambda it: bench.load(it.url, events, 16))
     results = {}
     for order in "partition", "key", "none":
@@ -173,7 +173,7 @@ def at_once(bench):
 def delayed(bench):
     heading()
     delay = ["--delay", "20ms"]
-    measure(bench, "Python consumer", delay, 500, lambda it: bench.python(it.url, 500))
+    measure(bench, "Python consumer", delay, 2000, lambda it: bench.python(it.url, 2000))
     events = bench.events
     measure(bench, "load generator, 64 in flight", delay, events, lambda it: bench.load(it.url, events, 64))
     print_later = []
