@@ -42,7 +42,7 @@ main() {
     fi
     # shellcheck disable=SC1091 # written by kafka.sh
     . "$DIR/env"
-    TOPIC=bench-$$ GROUP=bench-$$
+    TOPIC=bench-$$ GROUP=readers-$$
     prepare
     first_lines
     throughput
