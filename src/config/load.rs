@@ -104,7 +104,22 @@ fn read_config(mut top: Section<'_>, path: PathBuf) -> (Config, BTreeMap<String,
     top.refuse_for_now("notify", "remove the tables; this version sends no notices");
     top.finish();
     let warnings = Vec::new();
-    (Config { path, shutdown_timeout, clusters, state, control_socket, log, http, forwards, warnings }, places)
+    let (monitor, alerts, channels) = (None, Vec::new(), Vec::new());
+    let config = Config {
+        path,
+        shutdown_timeout,
+        clusters,
+        state,
+        control_socket,
+        log,
+        http,
+        forwards,
+        monitor,
+        alerts,
+        channels,
+        warnings,
+    };
+    (config, places)
 }
 
 fn read_process(section: Option<Section<'_>>) -> Duration {

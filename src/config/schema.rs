@@ -1,19 +1,27 @@
 //! The configuration after it was read and checked: plain data, every default filled in, every path absolute, every
 //! `${…}` replaced. Knows nothing of TOML.
 
+mod monitor;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::logic::alert::Rule;
 use crate::logic::outcome::{LogLevel, OutcomeRule};
 use crate::logic::prepare::StepSettings;
 use crate::logic::retry::RetrySettings;
 use crate::logic::start_position::{OnOutOfRange, Start};
 
+pub use monitor::{
+    CommandSettings, EmailSettings, Encryption, HeartbeatSettings, MonitorSettings, NotifyBody, NotifySettings,
+    NotifyWebhookSettings, Selection, TransportSettings,
+};
+
 /// The whole file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The file it was read from.
     pub path: PathBuf,
@@ -31,6 +39,12 @@ pub struct Config {
     pub http: Option<HttpSettings>,
     /// `[[forward]]`, in the order of the file.
     pub forwards: Vec<ForwardSettings>,
+    /// `[monitor]`; none: no cluster is watched.
+    pub monitor: Option<MonitorSettings>,
+    /// `[[alert]]`, in the order of the file.
+    pub alerts: Vec<Rule>,
+    /// `[notify.NAME]`, in the order of the file.
+    pub channels: Vec<NotifySettings>,
     /// What a person should be told at every start: a password in the clear, a public page.
     pub warnings: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! Decisions, and nothing else: no sockets, no files, no clock, no tokio. Time comes in as an argument, effects leave
 //! as values. What is in here can be tested by tables and simulated with invented time.
 
+pub mod alert;
 pub mod counters;
 pub mod jq;
 pub mod lag;
@@ -18,3 +19,4 @@ pub mod rfc3339;
 pub mod route;
 pub mod start_position;
 pub mod topic_pattern;
+pub mod watch;

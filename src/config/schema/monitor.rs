@@ -1,0 +1,126 @@
+//! `[monitor]`, `[[alert]]` and `[notify]` after they were read and checked. Plain data.
+
+use std::time::Duration;
+
+use super::{HostPort, Secret, TlsSettings, WebhookSettings};
+use crate::logic::alert::ChannelSettings;
+
+/// `[monitor]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MonitorSettings {
+    /// The clusters to watch, by name.
+    pub clusters: Vec<String>,
+    /// From the beginning of one poll to the beginning of the next.
+    pub interval: Duration,
+    /// From one look at log directories and topic settings to the next.
+    pub slow_interval: Duration,
+    /// Which topics are watched.
+    pub topics: Selection,
+    /// Which groups are watched.
+    pub groups: Selection,
+    /// Series of one metric that /metrics shows at most; more are left out, and counted.
+    pub max_series: usize,
+    /// A request at regular intervals while watching works.
+    pub heartbeat: Option<HeartbeatSettings>,
+}
+
+/// Names to watch: patterns as written (names, globs, `/regex/`), and those that begin with `!` in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// One of these must match.
+    pub include: Vec<String>,
+    /// None of these may.
+    pub exclude: Vec<String>,
+}
+
+/// `monitor.heartbeat`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeartbeatSettings {
+    /// Asked with GET; the rest of the settings are the defaults.
+    pub webhook: WebhookSettings,
+    /// How often.
+    pub interval: Duration,
+}
+
+/// `[notify.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifySettings {
+    /// Its name, and how it groups.
+    pub channel: ChannelSettings,
+    /// How it tells.
+    pub transport: TransportSettings,
+}
+
+/// How a channel tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransportSettings {
+    /// `[notify.NAME.email]`.
+    Email(Box<EmailSettings>),
+    /// `[notify.NAME.webhook]`.
+    Webhook(Box<NotifyWebhookSettings>),
+    /// `[notify.NAME.command]`.
+    Command(CommandSettings),
+}
+
+/// `[notify.NAME.email]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmailSettings {
+    /// The SMTP server.
+    pub smtp: HostPort,
+    /// How the conversation is protected.
+    pub encryption: Encryption,
+    /// Whom to trust.
+    pub tls: TlsSettings,
+    /// The login; none: no login.
+    pub login: Option<(String, Secret)>,
+    /// The sender's address: `a@example.com` or `Name <a@example.com>`.
+    pub from: String,
+    /// The recipients' addresses, in the same form; at least one.
+    pub to: Vec<String>,
+    /// The limit on a whole conversation.
+    pub timeout: Duration,
+}
+
+/// `encryption`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// STARTTLS, and nothing without it (RFC 3207).
+    Starttls,
+    /// TLS from the first byte (RFC 8314).
+    Tls,
+    /// None.
+    None,
+}
+
+/// `[notify.NAME.webhook]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifyWebhookSettings {
+    /// The keys that `[forward.webhook]` has, too.
+    pub webhook: WebhookSettings,
+    /// What is sent.
+    pub body: NotifyBody,
+}
+
+/// What a webhook is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotifyBody {
+    /// Alertmanager's webhook JSON, version 4.
+    Alertmanager,
+    /// A DingTalk robot's message, signed where there is a secret.
+    DingTalk(Option<Secret>),
+    /// A WeCom robot's message.
+    WeCom,
+    /// A Feishu robot's message, signed where there is a secret.
+    Feishu(Option<Secret>),
+    /// What this jq program makes of Alertmanager's document.
+    Jq(String),
+}
+
+/// `[notify.NAME.command]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandSettings {
+    /// The program and its arguments.
+    pub run: Vec<String>,
+    /// Then it is killed.
+    pub timeout: Duration,
+}
