@@ -39,10 +39,10 @@ pub(super) enum Recovery {
 pub(super) struct Kind {
     /// The file's name in the state directory.
     pub(super) name: &'static str,
-    /// The version that this program writes; it refuses later ones.
+    /// The version that this program writes. It refuses later ones, and brings earlier ones up to it.
     pub(super) version: u64,
     pub(super) recovery: Recovery,
-    /// Creates the tables of a new file.
+    /// Creates the tables of a new file, or those that a file of an earlier version lacks.
     pub(super) create_tables: fn(&WriteTransaction) -> Result<(), Fault>,
 }
 
@@ -169,7 +169,7 @@ impl StateFile {
     fn database(&mut self) -> Result<&Database, StateError> {
         if self.database.is_none() {
             let opened = self.open().map_err(|fault| fault.into_state_error(&self.path))?;
-            check_version(&opened.database, self.kind, &self.path)?;
+            bring_up_to_date(&opened.database, self.kind, &self.path)?;
             self.database = Some(opened);
         }
         // Set just above; Closed is what it would mean if it were not.
@@ -272,10 +272,15 @@ fn initialize(database: &Database, kind: &Kind) -> Result<(), Fault> {
     Ok(transaction.commit()?)
 }
 
-fn check_version(database: &Database, kind: &Kind, path: &Path) -> Result<(), StateError> {
+/// Refuses a file of a later version. An earlier one gets what it lacks and its new number in one transaction.
+fn bring_up_to_date(database: &Database, kind: &Kind, path: &Path) -> Result<(), StateError> {
     let found = stored_version(database).map_err(|fault| fault.into_state_error(path))?;
     if found > kind.version {
         return Err(StateError::Newer { file: path.to_path_buf(), found, known: kind.version });
+    }
+    if found < kind.version {
+        initialize(database, kind).map_err(|fault| fault.into_state_error(path))?;
+        tracing::info!(file = %path.display(), from = found, to = kind.version, "the file has a new version now");
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::archive::{
     self, ArchiveWrite, DELETED_AT_ONCE, DeadLetterFilter, DeadLetterPage, DeadLetterTotals, Outcome, Purge,
 };
 use super::dead_letter::{DeadLetter, NewDeadLetter};
+use super::documents::{self, DocumentChange, DocumentKind};
 use super::error::{BuryError, Fault, StateError};
 use super::file::StateFile;
 use super::offsets::{self, OffsetsWrite, StoreOffsets, StoredForward};
@@ -90,6 +91,23 @@ impl StateHandle {
     /// Writes offsets.json beside the databases, unless it would say the same as the last time.
     pub async fn write_offsets_json(&self) -> Result<(), StateError> {
         self.ask(Request::WriteOffsetsJson).await
+    }
+}
+
+/// Documents. Each method answers when what it did is on disk.
+impl StateHandle {
+    /// All documents of a kind: their keys and texts, in the order of the keys.
+    pub async fn documents(&self, kind: DocumentKind) -> Result<Vec<(String, String)>, StateError> {
+        self.read_offsets(move |transaction| documents::of_kind(transaction, kind)).await
+    }
+
+    /// Changes documents: all of them or none. Where nothing has changed, nothing is written.
+    ///
+    /// # Errors
+    /// One of them is too large: [`StateError::Refused`], and none is changed. Or it could not be written.
+    pub async fn change_documents(&self, changes: Vec<DocumentChange>) -> Result<(), StateError> {
+        changes.iter().try_for_each(DocumentChange::check)?;
+        self.write_offsets(OffsetsWrite::ChangeDocuments(changes)).await
     }
 }
 

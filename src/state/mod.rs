@@ -1,4 +1,5 @@
-//! What barnabas remembers: how far each forward has come, and the dead letters. The only code that knows the files.
+//! What barnabas remembers: how far each forward has come, the alerts, and the dead letters. The only code that knows
+//! the files.
 //!
 //! Two redb databases in `state.dir`: offsets.redb, small and written all the time, and archive.redb, large and
 //! written rarely, so that a damaged archive does not take the offsets with it. One thread owns both; everybody else
@@ -10,6 +11,7 @@ mod archive;
 mod codec;
 mod dead_letter;
 mod dead_letter_json;
+mod documents;
 mod error;
 mod file;
 mod handle;
@@ -40,6 +42,7 @@ pub use self::archive::{DeadLetterFilter, DeadLetterPage, DeadLetterTotals, Purg
 pub use self::dead_letter::{
     DeadLetter, DeadLetterSummary, Failure, MAX_REASON_BYTES, MAX_RESPONSE_BYTES, NewDeadLetter,
 };
+pub use self::documents::{DocumentChange, DocumentKind, MAX_DOCUMENT_BYTES, MAX_KEY_BYTES};
 pub use self::error::{BuryError, StateError};
 pub use self::handle::StateHandle;
 pub use self::offsets::{StoreOffsets, StoredForward, StoredPartition};

@@ -1,4 +1,5 @@
-//! offsets.redb: how far each forward has come in each partition, its counters, and whether a person paused it.
+//! offsets.redb: how far each forward has come in each partition, its counters, and whether a person paused it. The
+//! documents beside them have a file of their own.
 //!
 //! Rows are compared before they are written, so a forward that stands still costs no write at all.
 
@@ -7,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::codec::{Decoder, Encoder, Malformed};
+use super::documents::{self, DocumentChange};
 use super::error::Fault;
 use super::file::{Change, Kind, Recovery};
 use crate::logic::counters::Counters;
@@ -20,14 +22,20 @@ const PARTITIONS: TableDefinition<(&str, &str, i32), &[u8]> = TableDefinition::n
 
 pub(super) const KIND: Kind = Kind {
     name: super::OFFSETS_FILE,
-    version: 1,
+    // 2: the table of documents.
+    version: 2,
     recovery: Recovery::Verify,
     create_tables: |transaction| {
-        transaction.open_table(FORWARDS)?;
-        transaction.open_table(PARTITIONS)?;
-        Ok(())
+        create_tables_of_version_1(transaction)?;
+        documents::create_table(transaction)
     },
 };
+
+pub(super) fn create_tables_of_version_1(transaction: &WriteTransaction) -> Result<(), Fault> {
+    transaction.open_table(FORWARDS)?;
+    transaction.open_table(PARTITIONS)?;
+    Ok(())
+}
 
 /// What is stored about a forward. For one that never stored anything: nothing read, not paused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +103,7 @@ pub(super) enum OffsetsWrite {
     Replace {
         forwards: Vec<(String, StoredForward)>,
     },
+    ChangeDocuments(Vec<DocumentChange>),
 }
 
 impl OffsetsWrite {
@@ -114,6 +123,7 @@ impl OffsetsWrite {
                 remove_partitions(transaction, name)?;
                 write_forward(transaction, name, forward).map(|()| change.or(Change::Made))
             }),
+            Self::ChangeDocuments(changes) => documents::apply(transaction, changes),
         }
     }
 }

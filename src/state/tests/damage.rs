@@ -99,20 +99,21 @@ fn a_bit_that_flipped_in_the_archive_never_gives_a_wrong_letter() {
 
 #[test]
 fn a_newer_version_is_refused_by_its_number() {
-    for name in [OFFSETS_FILE, ARCHIVE_FILE] {
+    for kind in [&offsets::KIND, &archive::KIND] {
         let directory = filled();
-        let path = directory.path().join(name);
+        let path = directory.path().join(kind.name);
+        let (newer, known) = (kind.version + 1, kind.version);
         let database = redb::Database::open(&path).unwrap();
         let transaction = database.begin_write().unwrap();
-        transaction.open_table(file::ABOUT).unwrap().insert("version", 2).unwrap();
+        transaction.open_table(file::ABOUT).unwrap().insert("version", newer).unwrap();
         transaction.commit().unwrap();
         drop(database);
         let error = refused(directory.path());
-        assert_eq!(error, StateError::Newer { file: path.clone(), found: 2, known: 1 });
+        assert_eq!(error, StateError::Newer { file: path.clone(), found: newer, known });
         assert_eq!(
             error.to_string(),
             format!(
-                "{} was written by a newer barnabas (version 2, this one knows 1): use that release",
+                "{} was written by a newer barnabas (version {newer}, this one knows {known}): use that release",
                 path.display()
             )
         );
@@ -192,7 +193,7 @@ fn an_import_is_refused_while_a_daemon_runs_and_where_the_file_is_newer() {
     });
     let database = redb::Database::open(directory.path().join(OFFSETS_FILE)).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(file::ABOUT).unwrap().insert("version", 2).unwrap();
+    transaction.open_table(file::ABOUT).unwrap().insert("version", offsets::KIND.version + 1).unwrap();
     transaction.commit().unwrap();
     drop(database);
     let refused = import_into(directory.path(), document);

@@ -3,6 +3,7 @@
 mod api;
 mod crash;
 mod damage;
+mod documents;
 
 use std::collections::BTreeSet;
 use std::path::Path;
