@@ -75,6 +75,24 @@ pub enum ControlRequest {
     },
     /// All of them, with value and headers, as an array.
     DeadLettersExport,
+    /// Send a test notice over a channel.
+    AlertsTest {
+        /// The channel; none: all.
+        #[serde(default)]
+        channel: Option<String>,
+    },
+    /// Tell nobody of a rule for a while, also after a restart.
+    AlertsSilence {
+        /// The rule.
+        name: String,
+        /// From now on.
+        for_seconds: u64,
+    },
+    /// Tell of it again.
+    AlertsUnsilence {
+        /// The rule.
+        name: String,
+    },
 }
 
 impl ControlRequest {
@@ -176,6 +194,15 @@ mod tests {
             (
                 json!({"request": "dead-letters-purge", "selection": {"older_than_seconds": 60}}),
                 ControlRequest::DeadLettersPurge { selection: DeadLetterSelection::OlderThanSeconds(60) },
+            ),
+            (json!({"request": "alerts-test"}), ControlRequest::AlertsTest { channel: None }),
+            (
+                json!({"request": "alerts-silence", "name": "topic-backlog", "for_seconds": 7200}),
+                ControlRequest::AlertsSilence { name: "topic-backlog".into(), for_seconds: 7200 },
+            ),
+            (
+                json!({"request": "alerts-unsilence", "name": "topic-backlog"}),
+                ControlRequest::AlertsUnsilence { name: "topic-backlog".into() },
             ),
         ];
         for (line, request) in cases {

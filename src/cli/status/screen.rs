@@ -1,9 +1,7 @@
 //! What `status --watch` shows, as lines that fit the terminal: what is wrong first, then the forwards, then where they
 //! are behind. Pure.
 
-use serde_json::Value;
-
-use crate::cli::table::{Column, Table, member};
+use crate::cli::table::{Column, Table};
 use crate::logic::printable::{cut, printable, width};
 use crate::status::{ForwardStatus, Status};
 
@@ -61,10 +59,10 @@ impl View {
         let failure = self.failure.iter().map(|failure| format!("! {}", printable(failure)));
         let reasons = self.status.iter().flat_map(|status| status.reasons.iter());
         let reasons = reasons.map(|reason| format!("! {}", printable(reason)));
-        let alerts = self.status.iter().flat_map(|status| status.alerts.iter()).filter(|alert| is_firing(alert));
+        let alerts = self.status.iter().flat_map(|status| status.alerts.iter()).filter(|alert| alert.wants_attention());
         let alerts = alerts.map(|alert| {
-            let part = |name| printable(&member(alert, name)).into_owned();
-            format!("! alert {}: {} since {}", part("name"), part("value"), part("since"))
+            let (name, summary, since) = (printable(&alert.name), printable(&alert.summary), printable(&alert.since));
+            format!("! alert {name}: {summary} since {since}")
         });
         failure.chain(reasons).chain(alerts).collect()
     }
@@ -130,10 +128,6 @@ impl View {
     }
 }
 
-fn is_firing(alert: &Value) -> bool {
-    alert.get("state").and_then(Value::as_str) == Some("firing")
-}
-
 /// Partitions that are behind, the worst first, as many as there is room for.
 fn behind(status: &Status, columns: usize, room: usize) -> Vec<String> {
     let mut behind: Vec<(i64, String)> = Vec::new();
@@ -160,7 +154,7 @@ fn behind(status: &Status, columns: usize, room: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{ForwardState, PartitionStatus};
+    use crate::status::{AlertState, AlertStatus, ForwardState, PartitionStatus};
 
     fn status(delivered: u64) -> Status {
         let partition = |partition, stored, end| PartitionStatus {
@@ -184,8 +178,14 @@ mod tests {
             ready: false,
             reasons: vec!["guance-to-omp is suspended: the endpoint answers 401".to_owned()],
             forwards: vec![forward],
-            monitor: serde_json::Map::new(),
-            alerts: vec![serde_json::json!({"name": "lag", "state": "firing", "value": 7, "since": "now"})],
+            alerts: vec![AlertStatus {
+                name: "lag".to_owned(),
+                state: AlertState::Firing,
+                summary: "7 behind".to_owned(),
+                since: "now".to_owned(),
+                ..AlertStatus::default()
+            }],
+            ..Status::default()
         }
     }
 
@@ -200,7 +200,7 @@ mod tests {
             "barnabas 0.1.0 · NOT READY · up since 2026-11-21T07:00:00.000Z · q ends",
             "",
             "! guance-to-omp is suspended: the endpoint answers 401",
-            "! alert lag: 7 since now",
+            "! alert lag: 7 behind since now",
             "",
             "FORWARD               STATE          LAG  PENDING  OLDEST  PER-SECOND  DELIVERED",
             "guance-to-omp\\x1b[2J  suspended  1234567        0       -        25.0        150",
