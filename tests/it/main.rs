@@ -26,6 +26,7 @@ mod memory;
 mod order;
 mod reload;
 mod rskafka_limits;
+mod secured;
 mod smoke;
 mod smoke_0_11;
 mod start;
