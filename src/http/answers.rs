@@ -32,11 +32,11 @@ pub(super) fn answer<B>(request: &Request<B>, hosts: &[String], board: &StatusBo
         return response;
     }
     match request.uri().path() {
-        "/" => respond(StatusCode::OK, "text/html; charset=utf-8", page::render(&board.status())),
+        "/" => respond(StatusCode::OK, "text/html; charset=utf-8", page::render(&board.status_without_monitor())),
         "/healthz" => respond(StatusCode::OK, TEXT, "ok\n"),
         "/readyz" => readiness(board),
         "/metrics" => {
-            let text = metrics::render(&board.status(), ProcessFigures::read());
+            let text = metrics::render(board, ProcessFigures::read());
             respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
         }
         "/api/status" => match serde_json::to_vec(&board.status()) {
@@ -49,7 +49,7 @@ pub(super) fn answer<B>(request: &Request<B>, hosts: &[String], board: &StatusBo
 
 /// 200, or 503 with a reason a line.
 fn readiness(board: &StatusBoard) -> Response<Full<Bytes>> {
-    let status = board.status();
+    let status = board.status_without_monitor();
     if status.ready {
         return respond(StatusCode::OK, TEXT, "ready\n");
     }
