@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("forward", &["clock", "config", "http_client", "kafka", "logic", "state", "status", "tls"]),
     ("kafka", &["clock", "config", "logic", "tls"]),
     ("http_client", &["clock", "config", "logic"]),
+    ("notify", &["clock", "config", "http_client", "logic", "tls"]),
     ("http", &["config", "logic", "status"]),
     ("state", &["clock", "logic"]),
     ("state_documents", &["control", "logic", "state"]),
@@ -48,6 +49,9 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("ruzstd", &["kafka/records"]),
     ("crc32c", &["kafka/records", "state/codec"]),
     ("ureq", &["http_client"]),
+    ("mail_send", &["notify/mail", "notify/smtp"]),
+    ("smtp_proto", &["notify/smtp"]),
+    ("ring", &["logic/alert/robots", "tls"]),
     ("hyper", &["http", "config/webhook"]),
     ("argh", &["cli"]),
     ("jaq_core", &["logic/jq"]),
@@ -55,12 +59,15 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("jaq_std", &["logic/jq"]),
     ("sd_notify", &["service"]),
     ("tracing_subscriber", &["logging"]),
-    ("tokio", &["cli", "clock", "control", "daemon", "forward", "http", "kafka", "service", "state", "status"]),
-    ("std::fs", &["cli", "config", "control", "http/metrics", "logging", "state", "tls"]),
-    ("std::thread", &["cli", "forward", "http_client", "state"]),
-    ("std::process", &["cli", "main", "state"]),
+    (
+        "tokio",
+        &["cli", "clock", "control", "daemon", "forward", "http", "kafka", "notify", "service", "state", "status"],
+    ),
+    ("std::fs", &["cli", "config", "control", "http/metrics", "logging", "notify/command", "state", "tls"]),
+    ("std::thread", &["cli", "forward", "http_client", "notify/webhook", "state"]),
+    ("std::process", &["cli", "main", "notify/command", "state"]),
     ("std::env", &["cli", "config/interpolate", "main"]),
-    ("std::net", &["config", "http", "http_client", "kafka/wire", "tls"]),
+    ("std::net", &["config", "http", "http_client", "kafka/wire", "notify/smtp", "tls"]),
     ("Instant::now", &["clock"]),
     ("SystemTime", &["clock"]),
 ];
@@ -74,6 +81,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("state", &["crate::logic::route"]),
     ("logic/route", &["crate::logic::jq"]),
     ("config", &["crate::logic::jq"]),
+    ("notify", &["crate::logic::route", "crate::logic::prepare", "crate::logic::watch"]),
 ];
 
 /// A file that nobody can see whole is two.

@@ -3,9 +3,13 @@
 //! Pure: figures and the time come in, changes to store and notices to send leave as values. Knows no Kafka, no SMTP, no
 //! file. The words of a notice are in `document` and `text`.
 
+pub mod document;
+pub mod html;
 pub mod metric;
 pub mod notice;
+pub mod robots;
 pub mod rule;
+pub mod text;
 
 pub use metric::{Figure, Labels, METRICS, Metric, Observed, Series, Source, Unit};
 pub use notice::{ChannelSettings, Notice, NoticeAlert, Reason};

@@ -1,0 +1,137 @@
+//! Mail: from a notice to a message as RFC 5322 wants it, and over to the mail server. Knows no SMTP (that is `smtp`),
+//! and chooses no words (that is logic/alert).
+
+use std::borrow::Cow;
+
+use mail_send::mail_builder::MessageBuilder;
+use mail_send::mail_builder::headers::address::Address;
+use mail_send::mail_builder::headers::date::Date;
+use mail_send::mail_builder::headers::message_id::MessageId;
+use mail_send::mail_builder::headers::raw::Raw;
+
+use crate::config::schema::EmailSettings;
+use crate::logic::alert::Notice;
+use crate::logic::alert::html;
+use crate::logic::alert::text::Words;
+
+use super::smtp::Server;
+use super::{SendError, name_token};
+
+/// Earlier mails that one answers, at most: the header is one line to many programs.
+const MAX_PARENTS: usize = 20;
+
+/// A channel's mail.
+#[derive(Debug)]
+pub(super) struct Mail {
+    channel: String,
+    from: Mailbox,
+    to: Vec<Mailbox>,
+    server: Server,
+}
+
+/// An address, and the name before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mailbox {
+    name: Option<String>,
+    address: String,
+}
+
+impl Mail {
+    pub(super) fn new(channel: &str, settings: &EmailSettings) -> Result<Self, String> {
+        let from = Mailbox::parse(&settings.from).map_err(|error| format!("from: {error}"))?;
+        let to = settings.to.iter().map(|to| Mailbox::parse(to).map_err(|error| format!("to: {error}")));
+        let to = to.collect::<Result<Vec<_>, _>>()?;
+        if to.is_empty() {
+            return Err("to: at least one recipient is needed".to_owned());
+        }
+        Ok(Self { channel: channel.to_owned(), from, to, server: Server::new(settings)? })
+    }
+
+    /// The recipients that were refused though others were not: a text for each.
+    pub(super) async fn send(&self, notice: &Notice) -> Result<Vec<String>, SendError> {
+        let mut recipients: Vec<String> = self.to.iter().map(|to| to.address.clone()).collect();
+        recipients.sort();
+        recipients.dedup();
+        let message = self.message(notice);
+        self.server.deliver(&self.from.address, &recipients, &message).await
+    }
+
+    pub(super) async fn check(&self) -> Result<String, SendError> {
+        self.server.check().await
+    }
+
+    /// The whole message, with CRLF.
+    fn message(&self, notice: &Notice) -> Vec<u8> {
+        let words = Words::new(notice);
+        let mut message = MessageBuilder::new()
+            .from(self.from.header())
+            .to(Address::new_list(self.to.iter().map(Mailbox::header).collect()))
+            .date(Date::new(notice.at.div_euclid(1000)))
+            .message_id(self.message_id(notice.id));
+        let parents = parents(notice);
+        if let Some(first) = parents.first() {
+            let all = parents.iter().map(|id| self.message_id(*id));
+            message = message
+                .in_reply_to(MessageId::new_list(all))
+                // A list here is read as a line of descent, so several parents would become each other's answers.
+                .references(MessageId::new(self.message_id(*first)));
+        }
+        // RFC 3834, and what Exchange heeds instead: no out-of-office answers.
+        let message = message
+            .header("Auto-Submitted", Raw::new("auto-generated"))
+            .header("X-Auto-Response-Suppress", Raw::new("All"))
+            .subject(Cow::from(words.subject.as_str()))
+            .text_body(words.plain())
+            .html_body(html::page(&words));
+        let mut bytes = Vec::new();
+        message.serialize(&mut bytes);
+        bytes
+    }
+
+    /// What a notice's mail is called, without the angle brackets; the same for each attempt.
+    fn message_id(&self, notice: u64) -> String {
+        let domain = self.from.address.rsplit('@').next().unwrap_or_default();
+        format!("{notice}.{}@{domain}", name_token(&self.channel))
+    }
+}
+
+impl Mailbox {
+    /// `a@example.com` or `Name <a@example.com>`, the name perhaps in quotes.
+    fn parse(text: &str) -> Result<Self, String> {
+        let (name, address) = match text.trim().strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
+            Some((name, address)) => (name.trim().trim_matches('"').trim(), address),
+            None => ("", text),
+        };
+        let address = address.trim();
+        let parts = address.rsplit_once('@');
+        let usable = parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
+            && address.chars().all(|character| character.is_ascii_graphic() && !"<>,;\"()".contains(character))
+            && address.len() <= 254;
+        if !usable || name.chars().any(char::is_control) {
+            return Err(format!("{text:?} is no mail address: it looks like ops@example.com or Ops <ops@example.com>"));
+        }
+        let name = (!name.is_empty()).then(|| name.to_owned());
+        Ok(Self { name, address: address.to_owned() })
+    }
+
+    fn header(&self) -> Address<'_> {
+        Address::new_address(self.name.as_deref(), self.address.as_str())
+    }
+}
+
+/// The notices that first told of what this one tells of: of the ends, or, without any, of what still fires. In their
+/// order, so that the worst alert's thread is the one that programs show it in.
+fn parents(notice: &Notice) -> Vec<u64> {
+    let alerts = if notice.resolved.is_empty() { &notice.firing } else { &notice.resolved };
+    let mut parents = Vec::new();
+    for id in alerts.iter().filter_map(|alert| alert.told_in) {
+        if id != notice.id && !parents.contains(&id) && parents.len() < MAX_PARENTS {
+            parents.push(id);
+        }
+    }
+    parents
+}
+
+#[cfg(test)]
+#[path = "mail_tests.rs"]
+mod tests;

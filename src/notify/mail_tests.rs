@@ -1,0 +1,2 @@
+//! Messages as they go out, before any server saw them.
+use super::*;
