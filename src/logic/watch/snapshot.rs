@@ -59,6 +59,18 @@ pub struct TopicSeen {
     pub partitions: Vec<PartitionSeen>,
 }
 
+impl TopicSeen {
+    /// The partition of this number.
+    pub fn partition(&self, number: i32) -> Option<&PartitionSeen> {
+        // Where none is missing its place is its number.
+        let expected = usize::try_from(number).ok().and_then(|place| self.partitions.get(place));
+        expected.filter(|partition| partition.number == number).or_else(|| {
+            let place = self.partitions.binary_search_by_key(&number, |partition| partition.number).ok()?;
+            self.partitions.get(place)
+        })
+    }
+}
+
 /// A partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartitionSeen {

@@ -59,7 +59,7 @@ pub struct BrokerView {
     pub traffic_share_percent: Option<f64>,
     /// Messages appended to the partitions it leads.
     pub messages_in_per_second: Option<f64>,
-    /// Bytes appended to the logs it leads, from their growth between two slow polls.
+    /// Bytes appended to the logs it leads: the messages that came, each of the mean size of those that its topic keeps.
     pub bytes_in_per_second: Option<f64>,
     /// Whether it can be stopped now.
     pub restart: Restart,
@@ -96,6 +96,8 @@ pub struct RackView {
 /// A topic.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TopicView {
+    /// Rules and group lag take it into account: an ordinary topic, or an internal one that the configuration names.
+    pub watched: bool,
     /// Messages that the log keeps: log end − log start over all partitions.
     pub messages: Option<i64>,
     /// Messages appended per second since an earlier poll.
@@ -151,7 +153,8 @@ pub struct GroupTopicView {
 pub struct Seconds {
     /// The estimate.
     pub value: f64,
-    /// The true value lies at most so far from it.
+    /// The true value lies at most so far from it. Infinite where `value` is a lower bound: the record is older than
+    /// what was seen of its log, or the log of another partition could not be seen.
     pub error: f64,
 }
 
@@ -228,4 +231,6 @@ pub struct DirView {
     pub used_percent: Option<f64>,
     /// Until it is full, at its growth over the last hours; none: it does not grow, or not known.
     pub full_in_seconds: Option<f64>,
+    /// Its growth over the last hours; zero: it does not grow. None: not known yet.
+    pub growth_bytes_per_second: Option<f64>,
 }

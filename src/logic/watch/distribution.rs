@@ -1,0 +1,194 @@
+//! Who leads and holds what, who is missing, and who can be stopped: brokers, racks, and partitions that are not well.
+//!
+//! Kafka's internal topics count here like any other. A broker that is not listed any more is shown as down for a while:
+//! it did not leave, it is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::snapshot::{BrokerSeen, PartitionSeen, SlowSnapshot, Snapshot};
+use super::view::{BrokerView, ClusterView, RackView, Restart, TopicView};
+use crate::logic::moment::Moment;
+
+/// How long a broker that is not listed any more and holds no replica is shown as down.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// The brokers that were listed a short while ago.
+#[derive(Debug, Default)]
+pub(super) struct KnownBrokers {
+    by_id: BTreeMap<i32, KnownBroker>,
+}
+
+#[derive(Debug)]
+struct KnownBroker {
+    address: String,
+    rack: Option<String>,
+    last_listed: Moment,
+}
+
+impl KnownBrokers {
+    /// Every broker that is listed, holds a replica, or was listed a short while ago; without its share of anything.
+    pub(super) fn observe(&mut self, seen: &Snapshot) -> BTreeMap<i32, BrokerView> {
+        let Some(listed) = &seen.brokers else {
+            return self.by_id.iter().map(|(id, known)| (*id, known.view(None, None))).collect();
+        };
+        let partitions = || seen.topics.values().flat_map(|topic| &topic.partitions);
+        let mut views: BTreeMap<i32, BrokerView> = BTreeMap::new();
+        for id in partitions().flat_map(|partition| partition.replicas.iter()) {
+            if !views.contains_key(id) {
+                views.insert(*id, down(None));
+            }
+        }
+        for (id, broker) in listed {
+            let known = KnownBroker { address: address(broker), rack: broker.rack.clone(), last_listed: seen.taken_at };
+            views.insert(*id, listed_view(&known, broker));
+            self.by_id.insert(*id, known);
+        }
+        self.by_id
+            .retain(|id, known| views.contains_key(id) || seen.taken_at.since(known.last_listed) < FORGOTTEN_AFTER);
+        for (id, known) in self.by_id.iter().filter(|(id, _)| !listed.contains_key(id)) {
+            views.insert(*id, down(Some(known)));
+        }
+        views
+    }
+}
+
+fn down(known: Option<&KnownBroker>) -> BrokerView {
+    let error = Some("the cluster does not list it".to_owned());
+    match known {
+        Some(known) => known.view(Some(false), error),
+        None => BrokerView { up: Some(false), error, ..BrokerView::default() },
+    }
+}
+
+fn address(broker: &BrokerSeen) -> String {
+    match broker.host.contains(':') {
+        true => format!("[{}]:{}", broker.host, broker.port),
+        false => format!("{}:{}", broker.host, broker.port),
+    }
+}
+
+fn listed_view(known: &KnownBroker, broker: &BrokerSeen) -> BrokerView {
+    match &broker.answer {
+        Ok(latency) => BrokerView { latency_seconds: Some(latency.as_secs_f64()), ..known.view(Some(true), None) },
+        Err(error) => known.view(Some(false), Some(error.clone())),
+    }
+}
+
+impl KnownBroker {
+    fn view(&self, up: Option<bool>, error: Option<String>) -> BrokerView {
+        let (address, rack) = (Some(self.address.clone()), self.rack.clone());
+        BrokerView { up, address, rack, error, ..BrokerView::default() }
+    }
+}
+
+/// Fills in what each topic, broker and rack holds. The brokers and topics of the view must be there, and empty.
+pub(super) fn fill(view: &mut ClusterView) {
+    let seen = Arc::clone(&view.seen);
+    for (name, topic) in &seen.topics {
+        let Some(topic_view) = view.topics.get_mut(name) else { continue };
+        for partition in &topic.partitions {
+            count_in_topic(topic_view, partition);
+            count_in_brokers(&mut view.brokers, partition);
+        }
+    }
+    fill_skew(&mut view.brokers);
+    view.racks = racks(&view.brokers);
+}
+
+/// Fills in what depends on min.insync.replicas.
+pub(super) fn fill_min_insync(view: &mut ClusterView) {
+    let (seen, slow) = (Arc::clone(&view.seen), view.slow.clone());
+    for (name, topic) in &mut view.topics {
+        let partitions = seen.topics.get(name).map(|topic| topic.partitions.as_slice()).unwrap_or_default();
+        let under = |min: usize| partitions.iter().filter(|partition| partition.isr.len() < min).count();
+        let min_insync = min_insync(slow.as_deref(), name);
+        topic.under_min_isr = min_insync.map(|min| u32::try_from(under(min)).unwrap_or(u32::MAX));
+    }
+    if seen.brokers.is_some() {
+        fill_restart(view, &seen, slow.as_deref());
+    }
+}
+
+fn min_insync(slow: Option<&SlowSnapshot>, topic: &Arc<str>) -> Option<usize> {
+    slow?.min_insync.get(topic).map(|replicas| usize::try_from(*replicas).unwrap_or(usize::MAX))
+}
+
+fn count_in_topic(topic: &mut TopicView, partition: &PartitionSeen) {
+    topic.offline += u32::from(partition.leader.is_none());
+    topic.under_replicated += u32::from(partition.isr.len() < partition.replicas.len());
+    topic.not_preferred += u32::from(partition.leader != partition.replicas.first().copied());
+}
+
+fn count_in_brokers(brokers: &mut BTreeMap<i32, BrokerView>, partition: &PartitionSeen) {
+    for replica in &partition.replicas {
+        if let Some(broker) = brokers.get_mut(replica) {
+            broker.replicas += 1;
+        }
+    }
+    let Some(leader) = partition.leader else { return };
+    if let Some(broker) = brokers.get_mut(&leader) {
+        broker.leaders += 1;
+    }
+    let preferred = partition.replicas.first().filter(|preferred| **preferred != leader);
+    if let Some(broker) = preferred.and_then(|preferred| brokers.get_mut(preferred)) {
+        broker.preferred_not_leading += 1;
+    }
+}
+
+fn fill_skew(brokers: &mut BTreeMap<i32, BrokerView>) {
+    let live = || brokers.values().filter(|broker| broker.up == Some(true));
+    let count = live().count() as f64;
+    let leaders = live().map(|broker| f64::from(broker.leaders)).sum::<f64>() / count;
+    let replicas = live().map(|broker| f64::from(broker.replicas)).sum::<f64>() / count;
+    let skew = |figure: u32, mean: f64| (mean > 0.0).then(|| 100.0 * (f64::from(figure) - mean) / mean);
+    for broker in brokers.values_mut().filter(|broker| broker.up == Some(true)) {
+        broker.leader_skew_percent = skew(broker.leaders, leaders);
+        broker.replica_skew_percent = skew(broker.replicas, replicas);
+    }
+}
+
+/// A broker hurts a partition when it is one of its in-sync replicas, and too few would be left; one that is left
+/// must be there in any case, to lead.
+fn fill_restart(view: &mut ClusterView, seen: &Snapshot, slow: Option<&SlowSnapshot>) {
+    let mut hurt: BTreeMap<i32, (u32, String)> = BTreeMap::new();
+    let mut unknown: BTreeSet<i32> = BTreeSet::new();
+    for (name, topic) in &seen.topics {
+        let min_insync = min_insync(slow, name);
+        for partition in &topic.partitions {
+            let left = partition.isr.len().saturating_sub(1);
+            if left < min_insync.unwrap_or(1).max(1) {
+                for broker in &partition.isr {
+                    hurt.entry(*broker).or_insert_with(|| (0, format!("{name}/{}", partition.number))).0 += 1;
+                }
+            }
+            if min_insync.is_none() {
+                unknown.extend(partition.isr.iter());
+            }
+        }
+    }
+    for (id, broker) in &mut view.brokers {
+        broker.restart = match hurt.remove(id) {
+            Some((partitions, example)) => Restart::Hurts { partitions, example },
+            None if unknown.contains(id) => Restart::Unknown,
+            None => Restart::Safe,
+        };
+    }
+}
+
+fn racks(brokers: &BTreeMap<i32, BrokerView>) -> BTreeMap<String, RackView> {
+    let mut racks: BTreeMap<String, RackView> = BTreeMap::new();
+    for broker in brokers.values() {
+        let Some(rack) = &broker.rack else { continue };
+        let rack = racks.entry(rack.clone()).or_default();
+        rack.brokers += u32::from(broker.up == Some(true));
+        rack.leaders += broker.leaders;
+        rack.replicas += broker.replicas;
+    }
+    racks
+}
+
+#[cfg(test)]
+#[path = "distribution_tests.rs"]
+mod tests;

@@ -1,0 +1,169 @@
+//! The figures of a view as the series that rules look at. Knows no rule.
+//!
+//! Internal topics that the configuration does not name have none; a figure that could not be read is unknown, and where
+//! something that has series may exist unseen, the answer is not complete.
+
+use std::sync::Arc;
+
+use super::view::{BrokerView, ClusterView, DirView, GroupTopicView, TopicView};
+use crate::logic::alert::{Figure, Labels, Metric, Observed, Series};
+
+/// All series of a metric of a cluster. Of other metrics there are none here.
+pub fn observe(view: &ClusterView, metric: &Metric) -> Observed {
+    if view.is_before_the_first_poll() {
+        return Observed::default();
+    }
+    let mut of = Collector { cluster: &view.seen.cluster, series: Vec::new() };
+    let reached = view.seen.brokers.is_some();
+    let complete = match metric.name {
+        "cluster_up" => {
+            of.add([], Figure::Value(f64::from(u8::from(reached))));
+            true
+        }
+        name if name.starts_with("broker_") || name.ends_with("_skew_percent") => {
+            brokers(view, name, &mut of);
+            reached
+        }
+        name if name.starts_with("disk_") => {
+            view.dirs.iter().for_each(|dir| of.disk(dir, name));
+            reached && all_dirs_are_known(view)
+        }
+        name if name.starts_with("partitions_") || name.starts_with("topic_") => {
+            let watched = view.topics.iter().filter(|(_, topic)| topic.watched);
+            watched.for_each(|(topic, figures)| of.topic(topic, figures, name));
+            reached
+        }
+        "group_members" => {
+            members(view, &mut of);
+            reached && view.seen.groups_complete
+        }
+        name if name.starts_with("group_") => {
+            for (group, figures) in &view.groups {
+                figures.topics.iter().for_each(|(topic, figures)| of.group(group, topic, figures, name));
+            }
+            reached && view.seen.groups_complete
+        }
+        _ => false,
+    };
+    Observed { series: of.series, complete }
+}
+
+impl ClusterView {
+    /// No poll came yet, not even one that reached nobody.
+    fn is_before_the_first_poll(&self) -> bool {
+        self.seen.cluster.is_empty()
+    }
+}
+
+struct Collector<'a> {
+    cluster: &'a str,
+    series: Vec<Series>,
+}
+
+/// Unknown where it is none.
+fn known(figure: Option<impl Into<f64>>) -> Figure {
+    figure.map_or(Figure::Unknown, |figure| Figure::Value(figure.into()))
+}
+
+/// Beyond 2^53 it is rounded.
+fn rounded(figure: i64) -> f64 {
+    figure as f64
+}
+
+fn brokers(view: &ClusterView, metric: &str, of: &mut Collector<'_>) {
+    // A count is known of every broker as soon as one tells.
+    let counted = |count: u32| known(view.seen.brokers.as_ref().map(|_| count));
+    for (id, broker) in &view.brokers {
+        let BrokerView { leaders, replicas, .. } = *broker;
+        let (figure, source) = match metric {
+            "broker_up" => (known(broker.up.map(u8::from)), None),
+            "broker_traffic_share_percent" => (known(broker.traffic_share_percent), None),
+            "broker_latency_seconds" => (known(broker.latency_seconds), None),
+            "broker_leaders" => (counted(leaders), None),
+            "broker_replicas" => (counted(replicas), None),
+            "leader_skew_percent" => (known(broker.leader_skew_percent), None),
+            "replica_skew_percent" => (known(broker.replica_skew_percent), None),
+            "broker_bytes_in_per_second" => (known(broker.bytes_in_per_second), Some("logs")),
+            "broker_messages_in_per_second" => (known(broker.messages_in_per_second), Some("logs")),
+            // The load, bytes out and requests: only a broker itself can tell, by JMX.
+            _ => return,
+        };
+        let labels = [("broker", id.to_string())].into_iter().chain(source.map(|source| ("source", source.to_owned())));
+        of.add(labels, figure);
+    }
+}
+
+/// Else a directory may exist that is not in the view.
+fn all_dirs_are_known(view: &ClusterView) -> bool {
+    let Some(slow) = &view.slow else { return false };
+    view.brokers.keys().all(|broker| slow.dirs.get(broker).is_some_and(Option::is_some))
+}
+
+fn members(view: &ClusterView, of: &mut Collector<'_>) {
+    for (name, group) in &view.seen.groups {
+        // A forward that is no member of a group has no members.
+        if group.group_type != "forward" || group.members.is_some() {
+            of.add([("group", name.to_string())], known(group.members));
+        }
+    }
+}
+
+impl Collector<'_> {
+    fn add(&mut self, labels: impl IntoIterator<Item = (&'static str, String)>, figure: Figure) {
+        let cluster = ("cluster", self.cluster.to_owned());
+        let labels = std::iter::once(cluster).chain(labels).map(|(name, value)| (name.to_owned(), value));
+        self.series.push(Series { labels: labels.collect::<Labels>(), figure });
+    }
+
+    fn disk(&mut self, dir: &DirView, metric: &str) {
+        let broken = dir.error.is_some();
+        let figure = match metric {
+            "disk_used_bytes" if broken => Some(Figure::Unknown),
+            "disk_used_bytes" => Some(Figure::Value(dir.used_bytes as f64)),
+            // Brokers before 3.3 do not tell the size of a volume: no series, rather than one that is never known.
+            "disk_used_percent" if broken => Some(Figure::Unknown),
+            "disk_used_percent" => dir.used_percent.map(Figure::Value),
+            "disk_full_in_seconds" if broken => Some(Figure::Unknown),
+            "disk_full_in_seconds" if dir.used_percent.is_none() => None,
+            "disk_full_in_seconds" if dir.growth_bytes_per_second.is_none() => Some(Figure::Unknown),
+            // One that does not grow is never full.
+            "disk_full_in_seconds" => dir.full_in_seconds.map(Figure::Value),
+            _ => None,
+        };
+        if let Some(figure) = figure {
+            self.add([("broker", dir.broker.to_string()), ("dir", dir.path.to_string())], figure);
+        }
+    }
+
+    fn topic(&mut self, name: &Arc<str>, topic: &TopicView, metric: &str) {
+        let figure = match metric {
+            "partitions_offline" => known(Some(topic.offline)),
+            "partitions_under_replicated" => known(Some(topic.under_replicated)),
+            "partitions_under_min_isr" => known(topic.under_min_isr),
+            "topic_messages" => known(topic.messages.map(rounded)),
+            "topic_messages_in_per_second" => known(topic.messages_in_per_second),
+            "topic_bytes" => known(topic.bytes.map(|bytes| bytes as f64)),
+            _ => return,
+        };
+        self.add([("topic", name.to_string())], figure);
+    }
+
+    fn group(&mut self, group: &Arc<str>, topic: &Arc<str>, figures: &GroupTopicView, metric: &str) {
+        let figure = match metric {
+            // What could be seen of it is a lower bound only: an alert must not end because a broker went away.
+            "group_lag" => known(figures.lag.filter(|_| figures.complete).map(rounded)),
+            "group_lag_seconds" if figures.lag.is_none() => Figure::Unknown,
+            "group_lag_seconds" => Figure::Age {
+                seconds: figures.lag_seconds.map(|seconds| seconds.value),
+                older_than: figures.older_than.clone(),
+            },
+            "group_status" => known(figures.lag.map(|_| figures.status.number())),
+            _ => return,
+        };
+        self.add([("group", group.to_string()), ("topic", topic.to_string())], figure);
+    }
+}
+
+#[cfg(test)]
+#[path = "series_tests.rs"]
+mod tests;
