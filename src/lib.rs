@@ -11,6 +11,7 @@ pub mod http_client;
 pub mod kafka;
 pub mod logging;
 pub mod logic;
+pub mod monitor;
 pub mod notify;
 pub mod programs;
 pub mod service;

@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["clock", "config", "control", "forward", "http", "logging", "service", "state", "state_documents", "status"],
     ),
     ("forward", &["clock", "config", "http_client", "kafka", "logic", "state", "status", "tls"]),
+    ("monitor", &["clock", "config", "kafka", "logic"]),
     ("kafka", &["clock", "config", "logic", "tls"]),
     ("http_client", &["clock", "config", "logic"]),
     ("notify", &["clock", "config", "http_client", "logic", "tls"]),
@@ -61,7 +62,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["logging"]),
     (
         "tokio",
-        &["cli", "clock", "control", "daemon", "forward", "http", "kafka", "notify", "service", "state", "status"],
+        &["cli", "clock", "control", "daemon", "forward", "http", "kafka", "monitor", "notify", "service", "state", "status"],
     ),
     ("std::fs", &["cli", "config", "control", "http/metrics", "logging", "notify/command", "state", "tls"]),
     ("std::thread", &["cli", "forward", "http_client", "notify/webhook", "state"]),

@@ -37,8 +37,18 @@ pub enum OffsetSpec {
 }
 
 impl OffsetSpec {
+    /// What stands for it in a request.
+    pub(super) fn timestamp(self) -> i64 {
+        match self {
+            Self::Latest | Self::LastStable => -1,
+            Self::Earliest => -2,
+            // Negative times have other meanings (KIP-734), and no record is older.
+            Self::Time(time) => time.0.max(0),
+        }
+    }
+
     /// A request has one isolation level for all its partitions.
-    fn isolation(self) -> i8 {
+    pub(super) fn isolation(self) -> i8 {
         match self {
             Self::LastStable => READ_COMMITTED,
             Self::Earliest | Self::Latest | Self::Time(_) => READ_UNCOMMITTED,
@@ -177,14 +187,8 @@ fn request(
 ) -> ListOffsetsRequest {
     let mut topics: BTreeMap<&Arc<str>, Vec<ListOffsetsPartition>> = BTreeMap::new();
     for (key, spec) in wanted {
-        let timestamp = match spec {
-            OffsetSpec::Latest | OffsetSpec::LastStable => -1,
-            OffsetSpec::Earliest => -2,
-            // Negative times have other meanings (KIP-734), and no record is older.
-            OffsetSpec::Time(time) => time.0.max(0),
-        };
         let mut partition =
-            ListOffsetsPartition::default().with_partition_index(key.partition).with_timestamp(timestamp);
+            ListOffsetsPartition::default().with_partition_index(key.partition).with_timestamp(spec.timestamp());
         if version >= LEADER_EPOCH {
             partition = partition.with_current_leader_epoch(epochs.get(key).copied().unwrap_or(-1));
         }

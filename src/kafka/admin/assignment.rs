@@ -8,7 +8,7 @@ use crate::logic::record::TopicPartition;
 
 /// The partitions of an assignment of protocol type "consumer"; none where it is something else or broken. What follows
 /// them (user data) is left alone.
-pub(super) fn partitions(assignment: &[u8]) -> Option<Vec<TopicPartition>> {
+pub(in crate::kafka) fn partitions(assignment: &[u8]) -> Option<Vec<TopicPartition>> {
     if assignment.is_empty() {
         // A member that waits for the end of a rebalance.
         return Some(Vec::new());

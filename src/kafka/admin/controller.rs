@@ -33,7 +33,11 @@ impl Client {
         failed.map_or(Ok(None), Err)
     }
 
-    async fn quorum_leader(&self, broker: i32) -> Result<Option<i32>, Error> {
+    /// The leader of the quorum, as `broker` learns it from there; none at the moment, perhaps.
+    ///
+    /// # Errors
+    /// Unsupported where there is a ZooKeeper instead; CLUSTER_AUTHORIZATION_FAILED where the user may not ask.
+    pub async fn quorum_leader(&self, broker: i32) -> Result<Option<i32>, Error> {
         let topic = TopicData::default()
             .with_topic_name(TopicName(StrBytes::from_static_str("__cluster_metadata")))
             .with_partitions(vec![PartitionData::default()]);

@@ -13,7 +13,7 @@ pub mod list_groups;
 pub mod log_dirs;
 pub mod topic_settings;
 
-mod assignment;
+pub(in crate::kafka) mod assignment;
 mod coordinators;
 
 use std::time::Duration;

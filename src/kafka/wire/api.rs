@@ -83,4 +83,6 @@ apis! {
     DescribeConfigsRequest -> DescribeConfigsResponse, 32, "DescribeConfigs", (1, 4), DESCRIBE_CONFIGS, ORDINARY;
     DescribeLogDirsRequest -> DescribeLogDirsResponse, 35, "DescribeLogDirs", (1, 4), DESCRIBE_LOG_DIRS, ORDINARY;
     DescribeQuorumRequest -> DescribeQuorumResponse, 55, "DescribeQuorum", (0, 2), DESCRIBE_QUORUM, ORDINARY;
+    ShareGroupDescribeRequest -> ShareGroupDescribeResponse, 77, "ShareGroupDescribe", (1, 1), SHARE_GROUP_DESCRIBE, ORDINARY;
+    DescribeShareGroupOffsetsRequest -> DescribeShareGroupOffsetsResponse, 90, "DescribeShareGroupOffsets", (0, 0), DESCRIBE_SHARE_GROUP_OFFSETS, ORDINARY;
 }

@@ -4,7 +4,7 @@
 //! what they mean is written in the files beside `wire`.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ struct Shared {
     /// Never held across an await.
     known: Mutex<Known>,
     stopped: AtomicBool,
+    requests: AtomicU64,
 }
 
 /// What was learnt about the cluster.
@@ -57,13 +58,25 @@ impl Client {
             request: "TLS configuration",
             kind: ErrorKind::Security(error.to_string()),
         })?;
-        let shared = Shared { settings, tls, known: Mutex::default(), stopped: AtomicBool::new(false) };
+        let shared = Shared {
+            settings,
+            tls,
+            known: Mutex::default(),
+            stopped: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The settings it was made with.
     pub fn settings(&self) -> &ClusterSettings {
         &self.shared.settings
+    }
+
+    /// How many requests were asked since it was made, those that failed included; what opens a connection (versions,
+    /// login) is not counted.
+    pub fn requests(&self) -> u64 {
+        self.shared.requests.load(Ordering::Relaxed)
     }
 
     /// The versions of each request, by API key, that `broker` speaks.
@@ -99,6 +112,7 @@ impl Client {
     ) -> Result<(i16, R::Answer), Error> {
         let address = self.address(broker, R::NAME)?;
         let link = self.link(&address, R::NAME)?;
+        self.count_request();
         link.call(limit, patience, build).await.map_err(|kind| self.error(&address, R::NAME, kind))
     }
 
@@ -109,6 +123,7 @@ impl Client {
     pub(in crate::kafka) async fn ask_any<R: Api>(&self, build: impl Fn(i16) -> R) -> Result<(i16, R::Answer), Error> {
         let mut errors = Vec::new();
         for (address, link) in self.candidates(R::NAME)? {
+            self.count_request();
             match link.call(i16::MAX, Duration::ZERO, &build).await {
                 Ok(answer) => return Ok(answer),
                 Err(kind) => errors.push(self.error(&address, R::NAME, kind)),
@@ -137,6 +152,10 @@ impl Client {
         let bootstrap = &self.shared.settings.bootstrap_servers;
         known.links.retain(|address, _| bootstrap.contains(address) || brokers.values().any(|known| known == address));
         known.brokers = brokers;
+    }
+
+    fn count_request(&self) {
+        self.shared.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     fn address(&self, broker: i32, request: &'static str) -> Result<HostPort, Error> {

@@ -38,6 +38,8 @@ macro_rules! for_each_api {
         $check::<m::DescribeConfigsRequest>(&describe_configs $(, $argument)*);
         $check::<m::DescribeLogDirsRequest>(&describe_log_dirs $(, $argument)*);
         $check::<m::DescribeQuorumRequest>(&describe_quorum $(, $argument)*);
+        $check::<m::ShareGroupDescribeRequest>(&|_| share_group_describe() $(, $argument)*);
+        $check::<m::DescribeShareGroupOffsetsRequest>(&|_| describe_share_group_offsets() $(, $argument)*);
     };
 }
 
@@ -353,4 +355,28 @@ fn describe_quorum(version: i16) -> m::DescribeQuorumResponse {
         answer = answer.with_nodes(vec![Node::default().with_listeners(vec![listener.clone(), listener])]);
     }
     answer
+}
+
+fn share_group_describe() -> m::ShareGroupDescribeResponse {
+    use m::share_group_describe_response::{Assignment, DescribedGroup, Member, TopicPartitions};
+    let topic = TopicPartitions::default().with_topic_name(m::TopicName(text("event"))).with_partitions(vec![0, 1]);
+    let member = Member::default()
+        .with_rack_id(Some(text("rack-1")))
+        .with_subscribed_topic_names(vec![m::TopicName(text("event")), m::TopicName(text("audit"))])
+        .with_assignment(Assignment::default().with_topic_partitions(vec![topic.clone(), topic]));
+    let group =
+        DescribedGroup::default().with_error_message(Some(text("no"))).with_members(vec![member.clone(), member]);
+    m::ShareGroupDescribeResponse::default().with_groups(vec![group])
+}
+
+fn describe_share_group_offsets() -> m::DescribeShareGroupOffsetsResponse {
+    use m::describe_share_group_offsets_response as d;
+    let partition = d::DescribeShareGroupOffsetsResponsePartition::default().with_start_offset(5);
+    let topic = d::DescribeShareGroupOffsetsResponseTopic::default()
+        .with_topic_name(m::TopicName(text("event")))
+        .with_partitions(vec![partition.clone(), partition]);
+    let group = d::DescribeShareGroupOffsetsResponseGroup::default()
+        .with_topics(vec![topic.clone(), topic])
+        .with_error_message(Some(text("no")));
+    m::DescribeShareGroupOffsetsResponse::default().with_groups(vec![group.clone(), group])
 }

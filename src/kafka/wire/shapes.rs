@@ -195,6 +195,57 @@ static CONSUMER_GROUP_MEMBER: Structure = structure(&[
 static ASSIGNMENT: Structure =
     structure(&[always(Structs(&structure(&[always(UUID), always(Text), always(Array(&INT32))])))]);
 
+/// ShareGroupDescribe, 1.
+pub(crate) static SHARE_GROUP_DESCRIBE: MessageShape = MessageShape {
+    flexible: 0,
+    body: structure(&[
+        always(INT32), // throttle time
+        always(Structs(&structure(&[
+            always(INT16), // error
+            always(Text),  // message
+            always(Text),  // group
+            always(Text),  // state
+            always(INT32), // group epoch
+            always(INT32), // assignment epoch
+            always(Text),  // assignor
+            always(Structs(&structure(&[
+                always(Text),                // member id
+                always(Text),                // rack
+                always(INT32),               // epoch
+                always(Text),                // client id
+                always(Text),                // host
+                always(Array(&Text)),        // topics
+                always(Struct(&ASSIGNMENT)), // assignment
+            ]))),
+            always(INT32), // authorised operations
+        ]))),
+    ]),
+};
+
+/// DescribeShareGroupOffsets, 0.
+pub(crate) static DESCRIBE_SHARE_GROUP_OFFSETS: MessageShape = MessageShape {
+    flexible: 0,
+    body: structure(&[
+        always(INT32), // throttle time
+        always(Structs(&structure(&[
+            always(Text), // group
+            always(Structs(&structure(&[
+                always(Text),
+                always(UUID),
+                always(Structs(&structure(&[
+                    always(INT32), // partition
+                    always(INT64), // start offset
+                    always(INT32), // leader epoch
+                    always(INT16), // error
+                    always(Text),  // message
+                ]))),
+            ]))),
+            always(INT16), // error
+            always(Text),  // message
+        ]))),
+    ]),
+};
+
 /// ListGroups, up to 5.
 pub(crate) static LIST_GROUPS: MessageShape = MessageShape {
     flexible: 3,

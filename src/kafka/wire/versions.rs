@@ -67,6 +67,7 @@ fn since(key: i16) -> &'static str {
         35 => "2.0",      // DescribeLogDirs
         55 => "3.3",      // DescribeQuorum
         69 => "3.7",      // ConsumerGroupDescribe
+        77 | 90 => "4.1", // share groups
         _ => "0.11",
     }
 }

@@ -1,0 +1,3 @@
+//! Watching clusters: asking them at intervals (`poll`). What the answers mean is computed in `logic/watch`.
+
+pub mod poll;

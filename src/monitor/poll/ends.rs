@@ -1,0 +1,209 @@
+//! Where partitions begin and end, and where the records of an age begin: one request for each broker and kind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::missing::Missing;
+use crate::kafka::list_offsets::OffsetSpec;
+use crate::kafka::survey::{ListedTopic, OffsetsWanted};
+use crate::kafka::wire::{Client, Error, KafkaError};
+use crate::logic::moment::Timestamp;
+use crate::logic::watch::snapshot::{GroupSeen, OffsetsAt, PartitionSeen, TopicSeen};
+
+pub(super) type Topics = BTreeMap<Arc<str>, TopicSeen>;
+
+/// For each leader what it is asked about.
+type ByLeader = BTreeMap<i32, Arc<OffsetsWanted>>;
+
+/// A broker's answer to one question.
+struct Answer {
+    broker: i32,
+    /// The place of the question in the list.
+    question: usize,
+    listed: Result<Vec<ListedTopic>, Error>,
+}
+
+/// The partitions that a broker answered with an error for.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    /// Those whose leader moved, or that are gone: our picture is out of date.
+    partitions: BTreeSet<(Arc<str>, i32)>,
+    /// For each broker and error, one of them and how many there are.
+    examples: BTreeMap<(i32, KafkaError), (Arc<str>, i32, usize)>,
+}
+
+impl Refused {
+    pub(super) fn leaders_moved(&self) -> bool {
+        !self.partitions.is_empty()
+    }
+
+    pub(super) fn say(self, missing: &mut Missing) {
+        for ((broker, error), (topic, partition, count)) in self.examples {
+            let others = if count > 1 { format!(" and {} more", count.saturating_sub(1)) } else { String::new() };
+            missing.say(format!("offsets of {topic}/{partition}{others} from broker {broker}: {error}"));
+        }
+    }
+}
+
+/// Reads the ends and the beginnings of the partitions that one of `brokers` leads; of all, or only of those in `only`.
+/// Gives those that were not told.
+pub(super) async fn read_ends(
+    client: &Client,
+    brokers: &BTreeSet<i32>,
+    topics: &mut Topics,
+    only: Option<&Refused>,
+    missing: &mut Missing,
+) -> Refused {
+    let wanted = by_leader(topics, brokers, |topic, partition| {
+        only.is_none_or(|only| only.partitions.contains(&(Arc::clone(topic), partition.number)))
+    });
+    let mut refused = Refused::default();
+    let mut answers = ask(client, &wanted, &[OffsetSpec::Latest, OffsetSpec::Earliest]);
+    while let Some(answer) = answers.join_next().await {
+        // A task of ours neither panics nor is cancelled while this one lives.
+        let Ok(Answer { broker, question, listed }) = answer else { continue };
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(error) => {
+                missing.of_broker(broker, "offsets of the partitions", &error);
+                continue;
+            }
+        };
+        for ListedTopic { topic, partitions } in listed {
+            let Some(seen) = topics.get_mut(&topic) else { continue };
+            for (number, offset) in partitions {
+                match offset {
+                    Ok(offset) => {
+                        if let Some(partition) = partition(&mut seen.partitions, number) {
+                            let place = if question == 0 { &mut partition.latest } else { &mut partition.earliest };
+                            *place = offset;
+                        }
+                    }
+                    Err(error) => {
+                        if error.needs_metadata() {
+                            refused.partitions.insert((Arc::clone(&topic), number));
+                        }
+                        let example = refused.examples.entry((broker, error));
+                        example.or_insert_with(|| (Arc::clone(&topic), number, 0)).2 += 1;
+                    }
+                }
+            }
+        }
+    }
+    refused
+}
+
+/// For each of `ages`: where the records begin that are not older, in the partitions in which a group lags.
+pub(super) async fn read_ages(
+    client: &Client,
+    brokers: &BTreeSet<i32>,
+    topics: &Topics,
+    groups: &BTreeMap<Arc<str>, GroupSeen>,
+    (ages, now): (&[Duration], Timestamp),
+    missing: &mut Missing,
+) -> Vec<OffsetsAt> {
+    if ages.is_empty() {
+        return Vec::new();
+    }
+    let lagging = lagging(topics, groups);
+    let wanted = by_leader(topics, brokers, |topic, partition| {
+        lagging.get(topic).is_some_and(|partitions| partitions.contains(&partition.number))
+    });
+    let then = |age: &Duration| {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        OffsetSpec::Time(Timestamp(now.0.saturating_sub(age)))
+    };
+    let specs: Vec<OffsetSpec> = ages.iter().map(then).collect();
+    let mut at: Vec<OffsetsAt> = ages.iter().map(|age| OffsetsAt { age: *age, offsets: BTreeMap::new() }).collect();
+    let mut answers = ask(client, &wanted, &specs);
+    while let Some(answer) = answers.join_next().await {
+        let Ok(Answer { broker, question, listed }) = answer else { continue };
+        let Some(at) = at.get_mut(question) else { continue };
+        match listed {
+            Ok(listed) => {
+                for ListedTopic { topic, partitions } in listed {
+                    // An error here is one of a moment: the ends of the same partition were there just now.
+                    let known = partitions.into_iter().filter_map(|(number, offset)| Some((number, offset.ok()?)));
+                    at.offsets.extend(known.map(|(number, offset)| ((Arc::clone(&topic), number), offset)));
+                }
+            }
+            Err(error) => missing.of_broker(broker, "offsets by time", &error),
+        }
+    }
+    at
+}
+
+/// What each broker of `brokers` leads, by topic and partition.
+pub(super) fn led_by(topics: &Topics, brokers: &BTreeSet<i32>) -> BTreeMap<i32, Arc<OffsetsWanted>> {
+    by_leader(topics, brokers, |_, _| true)
+}
+
+fn by_leader(topics: &Topics, brokers: &BTreeSet<i32>, wanted: impl Fn(&Arc<str>, &PartitionSeen) -> bool) -> ByLeader {
+    let mut by_leader: BTreeMap<i32, OffsetsWanted> = BTreeMap::new();
+    for (name, topic) in topics {
+        for partition in &topic.partitions {
+            let Some(leader) = partition.leader.filter(|leader| brokers.contains(leader)) else { continue };
+            if !wanted(name, partition) {
+                continue;
+            }
+            let of_leader = by_leader.entry(leader).or_default();
+            match of_leader.last_mut() {
+                Some((last, partitions)) if Arc::ptr_eq(last, name) => partitions.push(partition.number),
+                _ => of_leader.push((Arc::clone(name), vec![partition.number])),
+            }
+        }
+    }
+    by_leader.into_iter().map(|(leader, wanted)| (leader, Arc::new(wanted))).collect()
+}
+
+fn ask(client: &Client, wanted: &ByLeader, specs: &[OffsetSpec]) -> JoinSet<Answer> {
+    let mut answers = JoinSet::new();
+    for (question, spec) in specs.iter().copied().enumerate() {
+        for (broker, wanted) in wanted {
+            let (client, broker, wanted) = (client.clone(), *broker, Arc::clone(wanted));
+            answers.spawn(async move {
+                Answer { broker, question, listed: client.survey_offsets(broker, spec, &wanted).await }
+            });
+        }
+    }
+    answers
+}
+
+/// The partitions in which a group has something to read.
+fn lagging<'a>(topics: &'a Topics, groups: &BTreeMap<Arc<str>, GroupSeen>) -> BTreeMap<&'a Arc<str>, BTreeSet<i32>> {
+    let mut lagging: BTreeMap<&Arc<str>, BTreeSet<i32>> = BTreeMap::new();
+    for group in groups.values() {
+        let mut last: Option<(&Arc<str>, &TopicSeen)> = None;
+        for committed in group.committed.iter().flatten() {
+            // They are sorted, so the topic is mostly that of the one before.
+            if last.is_none_or(|(name, _)| *name != committed.topic) {
+                last = topics.get_key_value(&committed.topic);
+            }
+            let Some((name, topic)) = last.filter(|(name, _)| **name == committed.topic) else { continue };
+            let end = place(&topic.partitions, committed.partition)
+                .and_then(|place| topic.partitions.get(place))
+                .and_then(|partition| partition.latest);
+            if end.is_some_and(|end| committed.offset < end) {
+                lagging.entry(name).or_default().insert(committed.partition);
+            }
+        }
+    }
+    lagging
+}
+
+fn partition(partitions: &mut [PartitionSeen], number: i32) -> Option<&mut PartitionSeen> {
+    let place = place(partitions, number)?;
+    partitions.get_mut(place)
+}
+
+/// Partitions are numbered from 0 without gaps, as good as always.
+fn place(partitions: &[PartitionSeen], number: i32) -> Option<usize> {
+    let guess = usize::try_from(number).ok()?;
+    match partitions.get(guess) {
+        Some(partition) if partition.number == number => Some(guess),
+        _ => partitions.binary_search_by_key(&number, |partition| partition.number).ok(),
+    }
+}

@@ -1,0 +1,293 @@
+//! One look at a cluster: asks its brokers, all at once, and gives what they said as a [`Snapshot`].
+//!
+//! Computes nothing from it, keeps no history and logs nothing. What fails is unknown, with a sentence that says why;
+//! it is asked again at the next poll, not before. A poll never joins a group, and changes nothing on a cluster.
+
+mod brokers;
+mod ends;
+mod groups;
+mod missing;
+mod selection;
+mod slow;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::clock;
+use crate::config::schema::Selection;
+use crate::kafka::survey::{ClusterSeen, TopicNames};
+use crate::kafka::wire::{Client, Error};
+use crate::logic::watch::snapshot::{BrokerSeen, GroupSeen, SlowSnapshot, Snapshot};
+use brokers::RoundTrips;
+use groups::{BrokerGroups, Question};
+use missing::Missing;
+use selection::Patterns;
+use slow::Controller;
+
+/// No group is asked about any more after so many times the limit of one request.
+const LIMIT_FOR_GROUPS: u32 = 2;
+
+/// Asks one cluster, again and again.
+#[derive(Debug)]
+pub struct Poller {
+    client: Client,
+    topics: Patterns,
+    groups: Arc<Patterns>,
+    /// What the last poll saw, to be used again or compared with.
+    names: Arc<TopicNames>,
+    brokers: BTreeSet<i32>,
+    last_groups: BTreeMap<Arc<str>, Coordinated>,
+    coordinators: BTreeMap<i32, Option<i32>>,
+    controller: Controller,
+}
+
+/// A group as it was last seen.
+#[derive(Clone, Debug)]
+struct Coordinated {
+    coordinator: i32,
+    group_type: String,
+}
+
+impl Poller {
+    /// One for the cluster of `client`, on connections that nobody else should use: each broker answers one request
+    /// after the other, and is timed. Connects to nothing.
+    ///
+    /// # Errors
+    /// A regular expression among the patterns is wrong: which, and why.
+    pub fn new(client: Client, topics: &Selection, groups: &Selection) -> Result<Self, String> {
+        Ok(Self {
+            client,
+            topics: Patterns::compile(topics)?,
+            groups: Arc::new(Patterns::compile(groups)?),
+            names: Arc::default(),
+            brokers: BTreeSet::new(),
+            last_groups: BTreeMap::new(),
+            coordinators: BTreeMap::new(),
+            controller: Controller::Unknown,
+        })
+    }
+
+    /// How many requests it asked so far; what opens a connection is not counted.
+    pub fn requests(&self) -> u64 {
+        self.client.requests()
+    }
+
+    /// What there is to see now. `ages`: those that rules on the age of unread records ask about. `forwards`: what this
+    /// process itself reads from the cluster, under the names that it is to have among the groups, with its places as
+    /// they were before this call.
+    ///
+    /// Ends within a small multiple of the cluster's `request_timeout`, whatever hangs.
+    pub async fn poll(&mut self, ages: &[Duration], forwards: BTreeMap<Arc<str>, GroupSeen>) -> Snapshot {
+        let mut missing = Missing::default();
+        let mut trips = RoundTrips::start(&self.client, self.brokers.iter().copied());
+        let mut cluster = match self.cluster(&mut trips).await {
+            Ok(cluster) => cluster,
+            Err(error) => return self.nothing(&error, forwards),
+        };
+        let coordinated = self.ask_coordinators(&mut trips, &cluster).await;
+        for broker in cluster.brokers.keys() {
+            if let Err(error) = trips.answer(*broker) {
+                missing.say(format!("broker {broker}: {error}"));
+            }
+        }
+        let (mut groups, groups_complete) = self.gather_groups(coordinated, &cluster, &mut missing);
+        groups.extend(forwards);
+
+        let answering: BTreeSet<i32> = trips.answering().into_iter().collect();
+        let (taken_at, wall_clock) = (clock::now(), clock::wall_clock());
+        let topics = &mut cluster.topics;
+        let mut refused = ends::read_ends(&self.client, &answering, topics, None, &mut missing).await;
+        if refused.leaders_moved() && self.look_again(&mut cluster).await.is_ok() {
+            let topics = &mut cluster.topics;
+            refused = ends::read_ends(&self.client, &answering, topics, Some(&refused), &mut missing).await;
+        }
+        refused.say(&mut missing);
+        let topics = cluster.topics;
+        let at = (ages, wall_clock);
+        let offsets_at = ends::read_ages(&self.client, &answering, &topics, &groups, at, &mut missing).await;
+
+        for (topic, error) in &cluster.errors {
+            missing.say(format!("topic {topic}: {error}"));
+        }
+        self.expect_names(&topics, groups_complete.then_some(&groups), &mut missing);
+        let brokers = cluster.brokers.into_values().map(|broker| {
+            let answer = trips.answer(broker.id).map_err(|error| error.to_string());
+            (broker.id, BrokerSeen { host: broker.host, port: broker.port, rack: broker.rack, answer })
+        });
+        let brokers: BTreeMap<i32, BrokerSeen> = brokers.collect();
+        self.brokers = brokers.keys().copied().collect();
+        self.coordinators = cluster.coordinators;
+        Snapshot {
+            cluster: Arc::from(self.client.settings().name.as_str()),
+            cluster_id: cluster.cluster_id,
+            taken_at,
+            wall_clock,
+            brokers: Some(brokers),
+            controller: match self.controller {
+                Controller::Unknown => None,
+                Controller::InMetadata => cluster.controller,
+                Controller::OfQuorum(leader) => leader,
+            },
+            topics,
+            groups,
+            offsets_at,
+            groups_complete,
+            missing: missing.sentences(),
+        }
+    }
+
+    /// What is large or costs the brokers something: for every few minutes. Also looks who controls the cluster, which
+    /// the next [`Self::poll`] tells.
+    pub async fn poll_slow(&mut self) -> SlowSnapshot {
+        let mut missing = Missing::default();
+        let taken_at = clock::now();
+        let mut trips = RoundTrips::start(&self.client, self.brokers.iter().copied());
+        let cluster = match self.cluster(&mut trips).await {
+            Ok(cluster) => cluster,
+            Err(error) => {
+                missing.say(format!("the cluster: {error}"));
+                ClusterSeen::default()
+            }
+        };
+        cluster.brokers.keys().for_each(|broker| trips.ask(*broker));
+        while trips.next().await.is_some() {}
+        for broker in cluster.brokers.keys() {
+            if let Err(error) = trips.answer(*broker) {
+                missing.say(format!("broker {broker}: {error}"));
+            }
+        }
+        let answering = trips.answering().into_iter().filter(|broker| cluster.brokers.contains_key(broker)).collect();
+        let mut slow = slow::ask(&self.client, &cluster, &answering, taken_at, &mut missing).await;
+        self.controller = slow::controller(&self.client, &answering, &mut missing).await;
+        slow.missing = missing.sentences();
+        slow
+    }
+
+    async fn cluster(&mut self, trips: &mut RoundTrips) -> Result<ClusterSeen, Error> {
+        let cluster = trips.cluster(&self.names, |name, internal| self.topics.matches_topic(name, internal)).await?;
+        self.names = Arc::new(cluster.topics.keys().cloned().collect());
+        Ok(cluster)
+    }
+
+    /// Asks each broker for its groups as soon as it is known to answer.
+    async fn ask_coordinators(&self, trips: &mut RoundTrips, cluster: &ClusterSeen) -> Vec<BrokerGroups> {
+        let limit = self.client.settings().request_timeout.saturating_mul(LIMIT_FOR_GROUPS);
+        let question = Question {
+            client: self.client.clone(),
+            selection: Arc::clone(&self.groups),
+            topics: Arc::clone(&self.names),
+            deadline: clock::now() + limit,
+        };
+        let mut tasks = JoinSet::new();
+        for broker in trips.answering().into_iter().filter(|broker| cluster.brokers.contains_key(broker)) {
+            tasks.spawn(question.clone().ask(broker));
+        }
+        cluster.brokers.keys().for_each(|broker| trips.ask(*broker));
+        while let Some((broker, answers)) = trips.next().await {
+            if answers && cluster.brokers.contains_key(&broker) {
+                tasks.spawn(question.clone().ask(broker));
+            }
+        }
+        let mut coordinated = Vec::new();
+        while let Some(groups) = tasks.join_next().await {
+            // A task of ours neither panics nor is cancelled while this one lives.
+            coordinated.extend(groups.ok());
+        }
+        coordinated
+    }
+
+    /// All groups, and whether they are all. One that is not listed, by a coordinator that may not have told all, is
+    /// still there as far as anybody knows: nothing of it is known.
+    fn gather_groups(
+        &mut self,
+        coordinated: Vec<BrokerGroups>,
+        cluster: &ClusterSeen,
+        missing: &mut Missing,
+    ) -> (BTreeMap<Arc<str>, GroupSeen>, bool) {
+        let mut groups = BTreeMap::new();
+        let mut told_all = BTreeSet::new();
+        for of_broker in coordinated {
+            for (what, error) in &of_broker.errors {
+                missing.of_broker(of_broker.broker, what, error);
+            }
+            told_all.extend(of_broker.complete.then_some(of_broker.broker));
+            groups.extend(of_broker.groups);
+        }
+        // A group whose coordinator moves just now may be listed by neither the old one nor the new one.
+        let moving = cluster.coordinators.values().any(Option::is_none)
+            || (!self.coordinators.is_empty() && self.coordinators != cluster.coordinators);
+        for (name, last) in &self.last_groups {
+            if groups.contains_key(name) || (!moving && told_all.contains(&last.coordinator)) {
+                continue;
+            }
+            let unknown = GroupSeen {
+                group_type: last.group_type.clone(),
+                coordinator: Some(last.coordinator),
+                ..GroupSeen::default()
+            };
+            groups.insert(Arc::clone(name), unknown);
+        }
+        let complete = !moving && cluster.brokers.keys().all(|broker| told_all.contains(broker));
+        let seen = groups.iter().filter_map(|(name, group): (&Arc<str>, &GroupSeen)| {
+            let coordinator = group.coordinator?;
+            Some((Arc::clone(name), Coordinated { coordinator, group_type: group.group_type.clone() }))
+        });
+        self.last_groups = seen.collect();
+        (groups, complete)
+    }
+
+    /// Asks for metadata anew and takes over who leads what; a topic that is gone, goes.
+    async fn look_again(&mut self, cluster: &mut ClusterSeen) -> Result<(), Error> {
+        let limit = self.client.settings().request_timeout;
+        let wanted = |name: &str, internal| self.topics.matches_topic(name, internal);
+        let asked = self.client.survey_cluster(None, &self.names, wanted);
+        let Ok(fresh) = tokio::time::timeout(limit, asked).await else { return Ok(()) };
+        let mut fresh = fresh?;
+        for (name, topic) in &mut fresh.topics {
+            let Some(known) = cluster.topics.get(name).filter(|known| known.id == topic.id) else { continue };
+            for partition in &mut topic.partitions {
+                if let Some(known) = known.partitions.iter().find(|known| known.number == partition.number) {
+                    (partition.earliest, partition.latest) = (known.earliest, known.latest);
+                }
+            }
+        }
+        cluster.topics = fresh.topics;
+        Ok(())
+    }
+
+    /// Brokers leave out without an error what the user may not see.
+    fn expect_names(
+        &self,
+        topics: &ends::Topics,
+        groups: Option<&BTreeMap<Arc<str>, GroupSeen>>,
+        missing: &mut Missing,
+    ) {
+        for name in self.topics.expected().filter(|name| !topics.contains_key(*name)) {
+            missing.say(format!("topic {name}: there is none, or this user may not see it"));
+        }
+        let Some(groups) = groups else { return };
+        for name in self.groups.expected().filter(|name| !groups.contains_key(*name)) {
+            missing.say(format!("group {name}: there is none, or this user may not see it"));
+        }
+    }
+
+    /// Nobody answered.
+    fn nothing(&self, error: &Error, forwards: BTreeMap<Arc<str>, GroupSeen>) -> Snapshot {
+        Snapshot {
+            cluster: Arc::from(self.client.settings().name.as_str()),
+            cluster_id: None,
+            taken_at: clock::now(),
+            wall_clock: clock::wall_clock(),
+            brokers: None,
+            controller: None,
+            topics: BTreeMap::new(),
+            groups: forwards,
+            offsets_at: Vec::new(),
+            groups_complete: false,
+            missing: vec![format!("the cluster: {error}")],
+        }
+    }
+}

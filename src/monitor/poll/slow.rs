@@ -1,0 +1,106 @@
+//! What is asked every few minutes: disks, min.insync.replicas, and who controls a cluster that has no ZooKeeper.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::ends::led_by;
+use super::missing::Missing;
+use crate::kafka::survey::{ClusterSeen, LedBytes};
+use crate::kafka::wire::{Client, Error, ErrorKind};
+use crate::logic::moment::Moment;
+use crate::logic::watch::snapshot::{DirSeen, SlowSnapshot};
+
+/// Who controls the cluster, and how one learns it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Controller {
+    /// Not asked yet.
+    #[default]
+    Unknown,
+    /// There is a ZooKeeper: every answer to Metadata says it.
+    InMetadata,
+    /// With KRaft, as the last slow poll saw it.
+    OfQuorum(Option<i32>),
+}
+
+/// Sizes and settings of what `cluster` has; `brokers` answer.
+pub(super) async fn ask(
+    client: &Client,
+    cluster: &ClusterSeen,
+    brokers: &BTreeSet<i32>,
+    taken_at: Moment,
+    missing: &mut Missing,
+) -> SlowSnapshot {
+    let mut slow = SlowSnapshot {
+        taken_at,
+        dirs: BTreeMap::new(),
+        topic_bytes: BTreeMap::new(),
+        min_insync: BTreeMap::new(),
+        missing: Vec::new(),
+    };
+    let settings = {
+        let (client, topics) = (client.clone(), cluster.topics.keys().cloned().collect::<Vec<_>>());
+        tokio::spawn(async move { client.survey_min_insync(&topics).await })
+    };
+    disks(client, cluster, brokers, &mut slow, missing).await;
+    // A task of ours neither panics nor is cancelled while this one lives.
+    if let Ok(settings) = settings.await {
+        slow.min_insync = settings.of;
+        for (topic, error) in settings.errors {
+            missing.say(format!("min.insync.replicas of topics such as {topic}: {error}"));
+        }
+    }
+    slow
+}
+
+async fn disks(
+    client: &Client,
+    cluster: &ClusterSeen,
+    brokers: &BTreeSet<i32>,
+    slow: &mut SlowSnapshot,
+    missing: &mut Missing,
+) {
+    slow.dirs = cluster.brokers.keys().map(|broker| (*broker, None::<Vec<DirSeen>>)).collect();
+    let led = led_by(&cluster.topics, brokers);
+    let mut tasks = JoinSet::new();
+    for broker in brokers.iter().copied() {
+        let (client, leads) = (client.clone(), led.get(&broker).cloned().unwrap_or_default());
+        tasks.spawn(async move { (broker, client.survey_log_dirs(broker, &leads).await) });
+    }
+    let mut bytes: BTreeMap<Arc<str>, LedBytes> = BTreeMap::new();
+    while let Some(answer) = tasks.join_next().await {
+        let Ok((broker, answer)) = answer else { continue };
+        match answer {
+            Ok(found) => {
+                for (topic, led) in found.led {
+                    let sum = bytes.entry(topic).or_default();
+                    sum.partitions = sum.partitions.saturating_add(led.partitions);
+                    sum.bytes = sum.bytes.saturating_add(led.bytes);
+                }
+                slow.dirs.insert(broker, Some(found.dirs));
+            }
+            Err(error) => missing.of_broker(broker, "log directories", &error),
+        }
+    }
+    // Where a leader could not tell, the sum would be too small.
+    let whole = |topic: &Arc<str>, led: &LedBytes| {
+        cluster.topics.get(topic).is_some_and(|seen| seen.partitions.len() == led.partitions)
+    };
+    slow.topic_bytes =
+        bytes.into_iter().filter(|(topic, led)| whole(topic, led)).map(|(topic, led)| (topic, led.bytes)).collect();
+}
+
+/// Asks the quorum, where there is one. It passes through a broker to the controller, and a controller that hangs holds
+/// up that broker's connection: so it is asked when nothing else is.
+pub(super) async fn controller(client: &Client, brokers: &BTreeSet<i32>, missing: &mut Missing) -> Controller {
+    let Some(broker) = brokers.first() else { return Controller::Unknown };
+    match client.quorum_leader(*broker).await {
+        Ok(leader) => Controller::OfQuorum(leader),
+        Err(Error { kind: ErrorKind::Unsupported(_), .. }) => Controller::InMetadata,
+        Err(error) => {
+            missing.say(format!("the controller: {error}"));
+            Controller::OfQuorum(None)
+        }
+    }
+}
