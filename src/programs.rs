@@ -1,9 +1,9 @@
-//! A forward's jq programs, compiled, with errors that say where in the configuration file they are. Between the two:
-//! the configuration knows no jq, and jq no files.
+//! The jq programs of forwards and channels, compiled, with errors that say where in the configuration file they are.
+//! Between the two: the configuration knows no jq, and jq no files.
 
-use crate::config::schema::ForwardSettings;
+use crate::config::schema::{ForwardSettings, NotifyBody, NotifySettings, TransportSettings};
 use crate::config::{ConfigError, Loaded};
-use crate::logic::jq::{JqError, Limits};
+use crate::logic::jq::{JqError, Limits, Program};
 use crate::logic::outcome::OutcomeRules;
 use crate::logic::prepare::Steps;
 
@@ -39,7 +39,8 @@ pub fn compile(loaded: &Loaded, forward: &ForwardSettings) -> Result<Programs, C
     }
 }
 
-/// Compiles the programs of all forwards, in the order of the file.
+/// Compiles the programs of all forwards, in the order of the file. Those of channels, which compile their own when they
+/// begin, are tried, too.
 ///
 /// # Errors
 /// What is refused in any of them.
@@ -51,7 +52,27 @@ pub fn compile_all(loaded: &Loaded) -> Result<Vec<Programs>, ConfigError> {
             Err(error) => errors.push(error),
         }
     }
+    for channel in &loaded.config.channels {
+        errors.extend(try_channel(loaded, channel));
+    }
     if errors.is_empty() { Ok(programs) } else { Err(joined(errors.into_iter())) }
+}
+
+/// What is refused of a channel's programs.
+fn try_channel(loaded: &Loaded, channel: &NotifySettings) -> Vec<ConfigError> {
+    let TransportSettings::Webhook(settings) = &channel.transport else { return Vec::new() };
+    let table = ["notify", &channel.channel.name, "webhook"];
+    let mut errors = Vec::new();
+    if let NotifyBody::Jq(program) = &settings.body
+        && let Err(error) = Program::compile(program, None)
+    {
+        errors.push(error_at(loaded, &[&table[..], &["body"]].concat(), &error));
+    }
+    if let Err((index, error)) = OutcomeRules::compile(&settings.webhook.outcomes) {
+        let rule = ["outcome", &index.to_string(), "when"];
+        errors.push(error_at(loaded, &[&table[..], &rule[..]].concat(), &error));
+    }
+    errors
 }
 
 fn error_at(loaded: &Loaded, path: &[&str], error: &JqError) -> ConfigError {
@@ -95,6 +116,13 @@ mod tests {
         );
         let refused = compiled(&two).expect_err("two are refused");
         assert_eq!(refused.len(), 2, "{refused:?}");
+        let channels = format!(
+            "{WEBHOOK}[notify.a.webhook]\nurl = \"http://localhost/\"\nbody = '.x |'\n\
+             [[notify.a.webhook.outcome]]\nwhen = 'nosuch'\nthen = \"drop\"\n"
+        );
+        let of_channels = compiled(&channels).expect_err("two of a channel");
+        assert_eq!(of_channels.len(), 2, "{of_channels:?}");
+        assert!(of_channels[0].starts_with("(13, ") && of_channels[1].starts_with("(15, "), "{of_channels:?}");
         assert!(refused[0].starts_with("(9, ") && refused[1].starts_with("(13, "), "{refused:?}");
     }
 }

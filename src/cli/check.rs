@@ -4,12 +4,14 @@
 mod connect;
 mod kafka;
 mod local;
+mod monitor;
 
 use super::configuration;
 use super::definitions::Check;
 use super::failure::Failure;
 use super::output::{Output, remark};
 use crate::config::schema::Config;
+use crate::logic::printable::printable;
 use crate::programs;
 
 pub(super) fn check(command: Check, output: &mut Output<'_>) -> Result<(), Failure> {
@@ -23,7 +25,7 @@ pub(super) fn check(command: Check, output: &mut Output<'_>) -> Result<(), Failu
     if command.connect { connect::connect(config, output) } else { Ok(()) }
 }
 
-/// One line for the file and one a forward, so that a person sees whether it says what they meant.
+/// One line for the file and one for each forward, alert and channel, so that a person sees whether it says what they meant.
 fn summary(config: &Config) -> String {
     let mut lines = format!("{}: ok\n", config.path.display());
     for forward in &config.forwards {
@@ -37,5 +39,11 @@ fn summary(config: &Config) -> String {
             forward.webhook.display_url,
         ));
     }
-    lines
+    lines.push_str(&monitor::summary(config));
+    printable_lines(&lines)
+}
+
+/// A command's arguments and a group's pattern may hold anything.
+fn printable_lines(lines: &str) -> String {
+    lines.lines().map(|line| format!("{}\n", printable(line))).collect()
 }

@@ -1,4 +1,4 @@
-//! examples/guance.toml loads, says what the first user needs, and its jq turns each event of guance-events.jsonl
+//! examples/monitor.toml loads, and says what it is for. examples/guance.toml loads, says what the first user needs, and its jq turns each event of guance-events.jsonl
 //! into what guance-expected.json has. Runs the programs on jaq itself, without the limits that the forward puts on it.
 
 use std::path::Path;
@@ -8,8 +8,9 @@ use jaq_core::{Compiler, Ctx, Vars, data, unwrap_valr};
 use jaq_json::{Val, read};
 use serde_json::Value;
 
-use super::schema::{Config, OffsetsMode};
+use super::schema::{Config, Encryption, OffsetsMode, TransportSettings};
 use super::{Environment, load};
+use crate::logic::alert::{Condition, Source};
 use crate::logic::outcome::{LogLevel, Outcome};
 use crate::logic::prepare::StepSettings;
 use crate::logic::start_position::Start;
@@ -164,4 +165,28 @@ fn the_example_takes_over_the_offsets_of_omp_and_knows_the_answers_of_the_api() 
         let verdict = |when: &str| run(when, answer) == Ok(Value::Bool(true));
         assert_eq!((verdict(&rules[0].when), verdict(&rules[1].when)), (first, second), "{answer}");
     }
+}
+
+#[test]
+fn the_example_for_watching_mails_about_load_and_backlog_by_starttls_with_a_login() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = include_str!("../../examples/monitor.toml");
+    let path = folder.path().join("monitor.toml");
+    // With the line that is commented out, too: whoever takes the mark away gets something that works.
+    std::fs::write(&path, text.replace("# heartbeat = ", "heartbeat = ")).unwrap();
+    let password = folder.path().join("smtp-password");
+    std::fs::write(&password, "x\n").unwrap();
+    std::fs::set_permissions(&password, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let config = load(&path, &Environment::default()).unwrap_or_else(|error| panic!("{error}")).config;
+    assert_eq!(config.warnings, [""; 0]);
+    assert!(config.monitor.as_ref().unwrap().heartbeat.is_some());
+    let rule = |metric: &str| config.alerts.iter().find(|rule| rule.metric.name == metric).unwrap();
+    assert_eq!(rule("broker_load_percent").condition, Condition::Above(80.0));
+    assert_eq!(rule("group_lag").condition, Condition::Above(1000.0));
+    assert_eq!(rule("topic_messages").condition, Condition::Above(1000.0));
+    assert_eq!(rule("topic_messages").labels[0].glob, "event");
+    assert!(config.alerts.iter().all(|rule| rule.metric.source == Source::Cluster && rule.notify == ["ops", "hook"]));
+    let TransportSettings::Email(email) = &config.channels[0].transport else { panic!("mail") };
+    assert_eq!((email.smtp.port, email.encryption), (587, Encryption::Starttls));
+    assert_eq!(email.login.as_ref().unwrap().1.reveal(), "x");
 }

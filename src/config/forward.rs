@@ -8,7 +8,7 @@ use chrono::DateTime;
 use super::cluster::check_name;
 use super::reader::Section;
 use super::schema::{ClusterSettings, DeadLetterSettings, ForwardSettings, OffsetsMode, OnInvalid};
-use super::suggestion::closest;
+use super::suggestion::{closest, hint};
 use super::webhook::read_webhook;
 use crate::logic::moment::Timestamp;
 use crate::logic::prepare::{Order, StepSettings};
@@ -68,12 +68,8 @@ fn read_cluster_name(section: &mut Section<'_>, clusters: &BTreeMap<String, Clus
     let name = given.unwrap_or_else(|| "default".to_owned());
     // Where there is no cluster at all, that is said once.
     if !clusters.contains_key(&name) && !clusters.is_empty() {
-        let names: Vec<&str> = clusters.keys().map(String::as_str).collect();
-        let hint = match closest(&name, names.iter().copied()) {
-            Some(known) => format!("did you mean \"{known}\"?"),
-            None => format!("known clusters: {}", names.join(", ")),
-        };
-        section.problem_at("cluster", "there is no such cluster (the default is \"default\")", Some(hint));
+        let hint = hint(&name, clusters.keys().map(String::as_str), "clusters");
+        section.problem_at("cluster", "there is no such cluster (the default is \"default\")", hint);
     }
     name
 }

@@ -1,5 +1,5 @@
-//! From a file to checked settings: reads the file, its top level and the small tables; forwards and clusters have
-//! files of their own. All problems of a file are found in one go, unless it is not TOML at all.
+//! From a file to checked settings: reads the file, its top level and the small tables; what is larger has
+//! files of its own. All problems of a file are found in one go, unless it is not TOML at all.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,16 +11,20 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::alert::{self, read_alerts};
 use super::cluster::read_clusters;
 use super::error::ConfigError;
 use super::forward::read_forward;
 use super::interpolate::{Environment, Lookup};
 use super::locations::Locations;
+use super::monitor::{self, read_monitor};
+use super::notify::read_channels;
 use super::reader::{Notes, Reading, Section};
 use super::schema::{
     ClusterSettings, Config, ForwardSettings, HttpSettings, LogFormat, LogSettings, LogThreshold, StateSettings,
 };
 use super::source::Source;
+use crate::logic::alert::Source as MetricSource;
 use crate::logic::outcome::LogLevel;
 
 /// The largest configuration file, in bytes.
@@ -99,12 +103,22 @@ fn read_config(mut top: Section<'_>, path: PathBuf) -> (Config, BTreeMap<String,
     let log = read_log(top.section("log"));
     let http = top.section("http").and_then(read_http);
     let (forwards, places) = read_forwards(&mut top, &clusters);
-    top.refuse_for_now("monitor", "remove the table; this version forwards, and does not watch clusters");
-    top.refuse_for_now("alert", "remove the tables; this version has no alerts");
-    top.refuse_for_now("notify", "remove the tables; this version sends no notices");
+    let mut monitor = top.section("monitor").map(|section| read_monitor(section, &clusters));
+    let (channels, channel_names) = read_channels(&mut top);
+    let watched =
+        monitor.as_ref().map_or_else(|| clusters.keys().cloned().collect(), |monitor| monitor.clusters.clone());
+    let known = alert::Known {
+        clusters: &watched,
+        channels: &channel_names,
+        forwards: forwards.iter().map(|forward| forward.name.as_str()).collect(),
+    };
+    let alerts = read_alerts(&mut top, &known);
+    // Who asks about a cluster wants it watched.
+    if monitor.is_none() && alerts.iter().any(|rule| rule.metric.source == MetricSource::Cluster) {
+        monitor = Some(monitor::defaults(&clusters));
+    }
     top.finish();
     let warnings = Vec::new();
-    let (monitor, alerts, channels) = (None, Vec::new(), Vec::new());
     let config = Config {
         path,
         shutdown_timeout,

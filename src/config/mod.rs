@@ -4,6 +4,7 @@
 //! a connection, and nothing outside of here knows TOML.
 
 mod address;
+mod alert;
 mod cluster;
 mod duration;
 mod error;
@@ -11,6 +12,9 @@ mod forward;
 mod interpolate;
 mod load;
 mod locations;
+mod mailbox;
+mod monitor;
+mod notify;
 mod reader;
 pub mod schema;
 mod size;
@@ -29,5 +33,6 @@ pub use error::{ConfigError, Problem};
 pub use interpolate::Environment;
 pub use load::{Loaded, load};
 pub use locations::Locations;
+pub use mailbox::{Mailbox, parse_mailbox};
 pub use size::{display_size, parse_size};
 pub use suggestion::closest;

@@ -71,6 +71,15 @@ pub(super) struct Text {
     replaced: bool,
 }
 
+/// A threshold as it is written.
+#[derive(Debug)]
+pub(super) enum Figure {
+    /// A number, which may be infinite or none at all.
+    Number(f64),
+    /// A string, which stands for a number together with its unit.
+    Text(String),
+}
+
 /// A table of the file, and which of its keys were asked for.
 #[derive(Debug)]
 pub(super) struct Section<'a> {
@@ -155,6 +164,11 @@ impl<'a> Section<'a> {
             };
             self.reading.problem(key.span(), format!("unknown key `{name}` {}", self.place()), Some(hint));
         }
+    }
+
+    /// These keys exist here, though nobody asks for them this time.
+    pub(super) fn known(&mut self, keys: &[&'static str]) {
+        self.asked.extend_from_slice(keys);
     }
 
     fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
@@ -261,16 +275,45 @@ impl<'a> Section<'a> {
 
     /// An array of strings, each understood by `parse`; the array must not be empty.
     pub(super) fn list<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+        let texts = self.texts(key)?;
+        Some(texts.iter().filter_map(|text| self.parse_text(key, text, &parse)).collect())
+    }
+
+    /// An array of strings with their places; the array must not be empty.
+    pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<Text>> {
+        let texts = self.texts_or_none(key)?;
+        if let Some(DeValue::Array(array)) = self.table.get(key).map(Spanned::get_ref)
+            && array.is_empty()
+        {
+            self.problem_at(key, "it is empty", None);
+        }
+        Some(texts)
+    }
+
+    /// An array of strings with their places, which may be empty.
+    pub(super) fn texts_or_none(&mut self, key: &'static str) -> Option<Vec<Text>> {
         let value = self.value(key)?;
         let DeValue::Array(array) = value.get_ref() else {
             self.wrong_type(key, value, "an array of strings, as in [\"…\"]");
             return None;
         };
-        if array.is_empty() {
-            self.problem_at(key, "it is empty", None);
+        Some(array.iter().filter_map(|element| self.expand(key, element, "strings in the array")).collect())
+    }
+
+    /// A number, or a string that stands for one.
+    pub(super) fn figure(&mut self, key: &'static str) -> Option<Figure> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::Integer(integer) => {
+                let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
+                if number.is_none() {
+                    self.problem_at(key, "it is too large", None);
+                }
+                number.map(|number| Figure::Number(number as f64))
+            }
+            DeValue::Float(float) => float.as_str().parse().ok().map(Figure::Number),
+            _ => self.expand(key, value, "a number").map(|text| Figure::Text(text.value)),
         }
-        let texts = array.iter().filter_map(|element| self.expand(key, element, "strings in the array"));
-        Some(texts.filter_map(|text| self.parse_text(key, &text, &parse)).collect())
     }
 
     /// A whole number within a range.

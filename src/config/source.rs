@@ -33,7 +33,7 @@ impl Source {
     /// Masks by what was parsed: no more than the secrets themselves.
     pub(super) fn mask_exactly(&mut self, table: &DeTable<'_>) {
         let mut secrets = secrets_in_urls(&self.text, true);
-        secrets_in_table(&self.text, table, false, &mut secrets);
+        secrets_in_table(&self.text, table, Shown::NoUrl, &mut secrets);
         secrets.sort_by_key(|range| range.start);
         self.secrets = secrets;
     }
@@ -152,25 +152,48 @@ pub(super) fn is_secret_name(name: &str) -> bool {
     name.contains("api-key")
         || name.contains("apikey")
         || WORDS.iter().any(|word| name.contains(word))
-        || closest(&name, ["password", "authorization"]).is_some()
+        || closest(&name, ["password", "authorization", "robot-secret"]).is_some()
 }
 
-fn secrets_in_table(text: &str, table: &DeTable<'_>, all: bool, found: &mut Vec<Range<usize>>) {
+/// What may be shown of a table's values, besides those whose names speak of a secret.
+#[derive(Clone, Copy, PartialEq)]
+enum Shown {
+    All,
+    /// All but URLs: of robots and heartbeats the path alone lets everybody post.
+    NoUrl,
+    Nothing,
+}
+
+/// Tables at the top level, also mistyped, in which of a URL no more is secret than its user and its query. The others
+/// have channels and heartbeats.
+fn has_public_urls(name: &str) -> bool {
+    closest(name, ["forward", "alert"]).is_some()
+}
+
+fn secrets_in_table(text: &str, table: &DeTable<'_>, shown: Shown, found: &mut Vec<Range<usize>>) {
     for (key, value) in table.iter() {
         let key = key.get_ref();
         // A URL without a scheme, or written with escapes, is not found by its looks.
         let odd_url =
             key == "url" && text.get(value.span()).is_none_or(|url| !url.contains("://") || url.contains('\\'));
-        let secret = all || odd_url || is_secret_name(key) || key.eq_ignore_ascii_case("headers");
-        secrets_in_value(text, value, secret, found);
+        let url =
+            shown == Shown::NoUrl && (key == "url" || text.get(value.span()).is_some_and(|it| it.contains("://")));
+        let is_table = matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
+        let secret = odd_url || is_secret_name(key) || key.eq_ignore_ascii_case("headers") || url && !is_table;
+        let shown = match shown {
+            _ if secret => Shown::Nothing,
+            Shown::NoUrl if has_public_urls(key) => Shown::All,
+            shown => shown,
+        };
+        secrets_in_value(text, value, shown, found);
     }
 }
 
-fn secrets_in_value(text: &str, value: &toml::Spanned<DeValue<'_>>, secret: bool, found: &mut Vec<Range<usize>>) {
+fn secrets_in_value(text: &str, value: &toml::Spanned<DeValue<'_>>, shown: Shown, found: &mut Vec<Range<usize>>) {
     match value.get_ref() {
-        DeValue::Table(table) => secrets_in_table(text, table, secret, found),
-        DeValue::Array(array) => array.iter().for_each(|element| secrets_in_value(text, element, secret, found)),
-        _ if secret => found.push(value.span()),
+        DeValue::Table(table) => secrets_in_table(text, table, shown, found),
+        DeValue::Array(array) => array.iter().for_each(|element| secrets_in_value(text, element, shown, found)),
+        _ if shown == Shown::Nothing => found.push(value.span()),
         _ => {}
     }
 }
@@ -180,6 +203,7 @@ fn secrets_by_line(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;
     let mut in_headers = false;
+    let mut has_secret_urls = true;
     let mut goes_on = false;
     for line in text.split_inclusive('\n') {
         let end = start + line.len();
@@ -188,18 +212,27 @@ fn secrets_by_line(text: &str) -> Vec<Range<usize>> {
         let is_table = line.trim_start().starts_with('[');
         if is_table {
             in_headers = speaks_of_a_secret(line) || goes_on && in_headers;
+            let words = line.trim_start().trim_start_matches('[').replace(['"', '\''], "");
+            has_secret_urls = !words.split(['.', ']']).next().is_some_and(|name| has_public_urls(name.trim()));
         }
         let is_header = in_headers && !is_table;
         // A key without its `=` still has a value.
         let value = line.find(['=', '"', '\'', '{']);
+        let is_secret_url = has_secret_urls && (line.contains("url") || line.contains("://"));
         if goes_on || is_header && !is_key {
             found.push(start..end);
-        } else if let Some(value) = value.filter(|_| is_header || speaks_of_a_secret(line)) {
+        } else if let Some(value) = value.filter(|_| is_header || is_secret_url || speaks_of_a_secret(line)) {
             found.push(start + value..end);
             // Only such a value goes on in the next line: one that may, or one whose quote is missing.
             let quotes = line.matches(['"', '\'']).count();
-            goes_on = quotes % 2 == 1 || ["\"\"\"", "'''", "[", "{"].iter().any(|opening| line.contains(opening));
+            let nothing_yet = line.get(value + 1..).is_some_and(|rest| rest.trim().is_empty());
+            goes_on = nothing_yet
+                || quotes % 2 == 1
+                || ["\"\"\"", "'''", "[", "{"].iter().any(|opening| line.contains(opening));
             in_headers |= line.contains('{') && !line.contains('}');
+        } else if !is_table && !line.trim_start().starts_with('#') && speaks_of_a_secret(line) {
+            // The value stands in the next line.
+            goes_on = true;
         }
         start = end;
     }

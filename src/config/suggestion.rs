@@ -15,6 +15,16 @@ pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
+/// What to say of a word that is none of `known`: which one may be meant, or which there are; none: there are none.
+pub(super) fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, plural: &str) -> Option<String> {
+    let known: Vec<&str> = known.into_iter().collect();
+    match closest(word, known.iter().copied()) {
+        Some(meant) => Some(format!("did you mean \"{meant}\"?")),
+        None if known.is_empty() => None,
+        None => Some(format!("known {plural}: {}", known.join(", "))),
+    }
+}
+
 fn cost(word: &[char], candidate: &[char]) -> usize {
     let begins = |short: &[char], long: &[char]| short.len() > 2 && long.starts_with(short);
     let distance = distance(word, candidate);

@@ -1,6 +1,8 @@
 //! The configuration as a whole: one file with every key, one with the fewest, and the files of tests/bad-config,
 //! each named after its fault and beside the exact text that its author is shown.
 
+mod monitor;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -24,8 +26,16 @@ const SMALLEST: &str = r#"
 "#;
 
 fn environment() -> Environment {
-    let variables =
-        [("SERVER", "kafka-7:9092"), ("EMPTY", ""), ("KAFKA_PASSWORD", "hunter2"), ("OMP_TOKEN", "hunter2")];
+    let variables = [
+        ("SERVER", "kafka-7:9092"),
+        ("EMPTY", ""),
+        ("KAFKA_PASSWORD", "hunter2"),
+        ("OMP_TOKEN", "hunter2"),
+        ("HEARTBEAT", "hunter2"),
+        ("SMTP_PASSWORD", "hunter2"),
+        ("ROBOT_TOKEN", "hunter2"),
+        ("ROBOT_SECRET", "hunter2"),
+    ];
     Environment {
         variables: variables.map(|(name, value)| (name.to_owned(), OsString::from(value))).into(),
         credentials_directory: None,
@@ -78,6 +88,7 @@ fn the_smallest_file_has_every_default() {
     assert_eq!(config.state.commit_interval, Duration::from_secs(1));
     assert_eq!(config.control_socket, Path::new("/var/lib/barnabas/barnabas.sock"));
     assert_eq!(config.http, None);
+    assert_eq!((&config.monitor, config.alerts.len(), config.channels.len()), (&None, 0, 0));
     assert_eq!(config.warnings, [""; 0]);
     let cluster = &config.clusters["default"];
     assert_eq!((cluster.client_id.as_str(), cluster.request_timeout), ("barnabas", Duration::from_secs(10)));
@@ -107,6 +118,7 @@ fn every_key_is_read() {
     let path = folder.path().join("barnabas.toml");
     std::fs::write(&path, include_str!("every_key.toml")).unwrap();
     let config = load(&path, &environment()).unwrap_or_else(|error| panic!("{error}")).config;
+    monitor::check_every_key(&config, folder.path());
     let here = |name: &str| folder.path().join(name);
 
     assert_eq!(config.path, path);
@@ -179,6 +191,9 @@ fn the_examples_of_the_documentation_are_right() {
     assert_eq!(good(&largest).warnings, [""; 0]);
     for key in include_str!("every_key.toml").lines().filter_map(|line| line.split_once(" = ").map(|(key, _)| key)) {
         assert!(page.contains(&format!("`{key}`")), "{key} is documented");
+    }
+    for metric in crate::logic::alert::METRICS {
+        assert!(page.contains(&format!("`{}`", metric.name)), "{} is documented", metric.name);
     }
 }
 
@@ -347,6 +362,11 @@ fn no_slip_of_a_single_key_shows_a_secret() {
                 [[forward]]\nname = \"a\"\ntopics = [\"x\"]\n[forward.webhook]\n\
                 url = \"https://u:QZXJWV7@h/p?token=QZXJWV7\"\n\
                 [forward.webhook.headers]\nAuthorization = \"Bearer QZXJWV7\"\nX-Key = 'QZXJWV7'\n";
+    assert_no_slip_shows_a_secret(text);
+}
+
+/// Slips of all kinds at every place of `text`, in which every secret is QZXJWV7.
+fn assert_no_slip_shows_a_secret(text: &str) {
     good(text);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("barnabas.toml");

@@ -1,4 +1,5 @@
-//! `[forward.webhook]`: where events go, and what the answers mean. Sends nothing and compiles no jq.
+//! `[forward.webhook]`, and the webhooks of channels, which have the same keys: where to send, and what the answers mean.
+//! Sends nothing and compiles no jq.
 
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ const RESERVED: [&str; 10] = [
 struct Url {
     url: Secret,
     display: String,
+    /// As far as it says no more than whose it is: in URLs of robots and heartbeats the path is the password.
+    host_alone: String,
     /// https
     encrypted: bool,
     /// A user stands in it.
@@ -36,7 +39,24 @@ struct Url {
 }
 
 /// Reads the table; what the URL's user and the header fields say is secret.
-pub(super) fn read_webhook(mut section: Section<'_>) -> WebhookSettings {
+pub(super) fn read_webhook(section: Section<'_>) -> WebhookSettings {
+    read_all(section, |url| &url.display)
+}
+
+/// `[notify.NAME.webhook]`, without the keys that only channels have.
+pub(super) fn read_notify_webhook(section: Section<'_>) -> WebhookSettings {
+    read_all(section, |url| &url.host_alone)
+}
+
+/// The `url` of a heartbeat; everything else is as it is by default, and nothing is sent with it.
+pub(super) fn read_heartbeat_url(section: &mut Section<'_>) -> Option<WebhookSettings> {
+    section.require("url", "url = \"https://hc.example.com/…\"");
+    let url = section.parsed("url", "a string", parse_url)?;
+    let defaults = unreadable();
+    Some(WebhookSettings { method: "GET".to_owned(), display_url: url.host_alone, url: url.url, ..defaults })
+}
+
+fn read_all(mut section: Section<'_>, display: fn(&Url) -> &String) -> WebhookSettings {
     section.require("url", "url = \"https://omp.example.com/api/alerts\"");
     let url = section.parsed("url", "a string", parse_url);
     let methods = [("POST", "POST"), ("PUT", "PUT"), ("PATCH", "PATCH")];
@@ -54,7 +74,7 @@ pub(super) fn read_webhook(mut section: Section<'_>) -> WebhookSettings {
         max_response_size: usize::try_from(max_response_size).unwrap_or(usize::MAX),
         idempotency_header,
         outcomes: section.sections("outcome").into_iter().map(read_outcome).collect(),
-        display_url: url.as_ref().map_or_else(String::new, |url| url.display.clone()),
+        display_url: url.as_ref().map_or_else(String::new, |url| display(url).clone()),
         url: url.map_or_else(|| Secret::new(""), |url| url.url),
     };
     section.refuse_for_now("proxy", "remove it; requests go to the webhook directly");
@@ -64,7 +84,7 @@ pub(super) fn read_webhook(mut section: Section<'_>) -> WebhookSettings {
     webhook
 }
 
-/// Stands in for a table that could not be read.
+/// Every default; stands in for a table that could not be read.
 pub(super) fn unreadable() -> WebhookSettings {
     WebhookSettings {
         url: Secret::new(""),
@@ -115,6 +135,7 @@ fn parse_url(text: &str) -> Result<Url, String> {
     Ok(Url {
         url: Secret::new(text),
         display: format!("{scheme}://{place}{}", uri.path()),
+        host_alone: format!("{scheme}://{place}{}", if uri.path() == "/" { "/" } else { "/…" }),
         encrypted: scheme == "https",
         has_user: authority.as_str().contains('@'),
     })
