@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("kafka", &["clock", "config", "logic", "tls"]),
     ("http_client", &["clock", "config", "logic"]),
     ("notify", &["clock", "config", "http_client", "logic", "tls"]),
-    ("http", &["config", "logic", "status"]),
+    ("http", &["clock", "config", "logic", "status"]),
     ("state", &["clock", "logic"]),
     ("state_documents", &["control", "logic", "state"]),
     ("control", &[]),

@@ -1,4 +1,4 @@
-//! Which request gets which answer. Decides on the request's line and Host header alone, and never waits.
+//! Which request gets which answer. Decides on the request's line and Host header alone, and never waits. The time is an argument.
 
 use std::net::IpAddr;
 
@@ -11,16 +11,24 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode, Version};
 
 use super::metrics::{self, ProcessFigures};
-use super::page;
+use super::pages::{self, Page};
+use crate::logic::moment::Timestamp;
 use crate::status::StatusBoard;
 
 const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const PLACES: &str = "There is / /topics/NAME /groups/NAME /brokers/ID /metrics /healthz /readyz /api/status\n";
 /// No script, nothing from elsewhere, in nobody's frame; the one style sheet is in the page.
 const CONTENT_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The answer to a request; its body, if it has one, is not looked at.
-pub(super) fn answer<B>(request: &Request<B>, hosts: &[String], board: &StatusBoard) -> Response<Full<Bytes>> {
+pub(super) fn answer<B>(
+    request: &Request<B>,
+    hosts: &[String],
+    board: &StatusBoard,
+    now: Timestamp,
+) -> Response<Full<Bytes>> {
     if !is_for_us(request, hosts) {
         let text = "This name is not one of ours: add it to http.hosts in the configuration, or ask by address.\n";
         return respond(StatusCode::MISDIRECTED_REQUEST, TEXT, text);
@@ -32,7 +40,6 @@ pub(super) fn answer<B>(request: &Request<B>, hosts: &[String], board: &StatusBo
         return response;
     }
     match request.uri().path() {
-        "/" => respond(StatusCode::OK, "text/html; charset=utf-8", page::render(&board.status_without_monitor())),
         "/healthz" => respond(StatusCode::OK, TEXT, "ok\n"),
         "/readyz" => readiness(board),
         "/metrics" => {
@@ -43,7 +50,11 @@ pub(super) fn answer<B>(request: &Request<B>, hosts: &[String], board: &StatusBo
             Ok(document) => respond(StatusCode::OK, "application/json", document),
             Err(error) => respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
         },
-        _ => respond(StatusCode::NOT_FOUND, TEXT, "There is / /metrics /healthz /readyz /api/status\n"),
+        path => match pages::page(path, request.uri().query(), board, now) {
+            Some(Page::Found(html)) => respond(StatusCode::OK, HTML, html),
+            Some(Page::Missing(html)) => respond(StatusCode::NOT_FOUND, HTML, html),
+            None => respond(StatusCode::NOT_FOUND, TEXT, PLACES),
+        },
     }
 }
 

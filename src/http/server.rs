@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::answers::answer;
 use super::io::{Connection, TokioTimer};
+use crate::clock;
 use crate::config::schema::HttpSettings;
 use crate::status::StatusBoard;
 
@@ -83,7 +84,7 @@ impl HttpServer {
 async fn converse(stream: TcpStream, hosts: Arc<[String]>, board: StatusBoard) {
     let service = service_fn(move |request| {
         // The body is never read: hyper closes the connection after answering where one comes.
-        let response = answer(&request, &hosts, &board);
+        let response = answer(&request, &hosts, &board, clock::wall_clock());
         async move { Ok::<_, Infallible>(response) }
     });
     let connection = http1::Builder::new()
