@@ -62,7 +62,10 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["logging"]),
     (
         "tokio",
-        &["cli", "clock", "control", "daemon", "forward", "http", "kafka", "monitor", "notify", "service", "state", "status"],
+        &[
+            "cli", "clock", "control", "daemon", "forward", "http", "kafka", "monitor", "notify", "service", "state",
+            "status",
+        ],
     ),
     ("std::fs", &["cli", "config", "control", "http/metrics", "logging", "notify/command", "state", "tls"]),
     ("std::thread", &["cli", "forward", "http_client", "notify/webhook", "state"]),

@@ -186,6 +186,7 @@ fn dir(broker: i32) -> DirView {
         used_bytes: 412_316_860_416,
         used_percent: (broker != 3).then_some(if broker == 1 { 91.5 } else { 63.0 }),
         full_in_seconds: (broker == 1).then_some(93_600.0),
+        growth_bytes_per_second: None,
     }
 }
 
@@ -208,6 +209,7 @@ pub(crate) fn add_topic(view: &mut ClusterView, name: &str, partitions: i32) {
     let partitions: Vec<PartitionSeen> = (0..partitions).map(partition).collect();
     let count = |test: fn(&PartitionSeen) -> bool| partitions.iter().filter(|partition| test(partition)).count() as u32;
     let figures = TopicView {
+        watched: !name.starts_with("__"),
         messages: Some(999_900 * partitions.len() as i64),
         messages_in_per_second: Some(partitions.len() as f64 * 10.0),
         bytes: Some(partitions.len() as u64 * 1_073_741_824),

@@ -39,6 +39,9 @@ pub struct Notice {
     pub firing: Vec<NoticeAlert>,
     /// Alerts that are over since they were last told of over this channel.
     pub resolved: Vec<NoticeAlert>,
+    /// How many more alerts and ends this notice tells of than it lists.
+    #[serde(default)]
+    pub more: u64,
 }
 
 /// Why a notice goes out.
@@ -87,16 +90,16 @@ pub struct NoticeAlert {
     pub told_in: Option<u64>,
 }
 
-mod severity_name {
+pub(super) mod severity_name {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
     use super::Severity;
 
-    pub(super) fn serialize<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::logic::alert) fn serialize<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(severity.name())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Severity, D::Error> {
+    pub(in crate::logic::alert) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Severity, D::Error> {
         let name = String::deserialize(deserializer)?;
         [Severity::Info, Severity::Warning, Severity::Critical]
             .into_iter()

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::metric::Metric;
+use super::glob::glob_matches;
+use super::metric::{Labels, Metric};
 
 /// A rule. Each series that breaks it is an alert of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +32,15 @@ pub struct Rule {
     pub notify: Vec<String>,
 }
 
+impl Rule {
+    /// Whether it looks at the series with these labels.
+    pub fn looks_at(&self, labels: &Labels) -> bool {
+        self.labels
+            .iter()
+            .all(|wanted| labels.get(&wanted.label).is_some_and(|value| glob_matches(&wanted.glob, value)))
+    }
+}
+
 /// A label that a series must have, with a value that matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelGlob {
@@ -49,6 +59,33 @@ pub enum Condition {
     Below(f64),
     /// It is this or greater.
     AtLeast(f64),
+}
+
+impl Condition {
+    /// The figure that it compares with.
+    pub fn threshold(self) -> f64 {
+        match self {
+            Self::Above(threshold) | Self::Below(threshold) | Self::AtLeast(threshold) => threshold,
+        }
+    }
+
+    /// The same comparison with another figure.
+    pub fn with_threshold(self, threshold: f64) -> Self {
+        match self {
+            Self::Above(_) => Self::Above(threshold),
+            Self::Below(_) => Self::Below(threshold),
+            Self::AtLeast(_) => Self::AtLeast(threshold),
+        }
+    }
+
+    /// Whether `value` breaks the rule. Never where it is not a number.
+    pub fn is_met(self, value: f64) -> bool {
+        match self {
+            Self::Above(threshold) => value > threshold,
+            Self::Below(threshold) => value < threshold,
+            Self::AtLeast(threshold) => value >= threshold,
+        }
+    }
 }
 
 /// What happens to an alert whose figure cannot be read.

@@ -1,0 +1,136 @@
+//! How alerts, channels and silences are written down, and read again in a later life. JSON, so that an older version
+//! leaves out what it does not know. Pure; what cannot be understood is an error in words.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::live::{Alert, End, Phase};
+use super::metric::Labels;
+use super::notice::severity_name;
+use super::rule::Severity;
+use super::silences::Silence;
+use super::time::{Now, Since};
+
+/// An alert.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StoredAlert {
+    pub(super) name: String,
+    pub(super) labels: Labels,
+    metric: String,
+    #[serde(with = "severity_name")]
+    severity: Severity,
+    runbook: Option<String>,
+    summary: String,
+    value: Option<f64>,
+    value_text: String,
+    threshold_text: String,
+    phase: StoredPhase,
+    since: i64,
+    end: Option<StoredEnd>,
+    told: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredPhase {
+    Pending,
+    Firing { fired: i64 },
+    Over,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredEnd {
+    since: i64,
+    at: i64,
+}
+
+/// What is remembered of a channel.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StoredChannel {
+    /// When its last notice was decided, in milliseconds since 1970.
+    pub(super) last_notice: Option<i64>,
+    /// The last id that was given to any notice.
+    pub(super) last_id: u64,
+}
+
+/// A silence; its key is its glob.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StoredSilence {
+    begun: i64,
+    length_ms: u64,
+}
+
+impl StoredAlert {
+    pub(super) fn new(name: &str, labels: &Labels, alert: &Alert, now: Now) -> Self {
+        Self {
+            name: name.to_owned(),
+            labels: labels.clone(),
+            metric: alert.metric.clone(),
+            severity: alert.severity,
+            runbook: alert.runbook.clone(),
+            summary: alert.summary.clone(),
+            value: alert.value,
+            value_text: alert.value_text.clone(),
+            threshold_text: alert.threshold_text.clone(),
+            phase: match alert.phase {
+                Phase::Pending => StoredPhase::Pending,
+                Phase::Firing { fired } => StoredPhase::Firing { fired: fired.wall(now).0 },
+                Phase::Over => StoredPhase::Over,
+            },
+            since: alert.since.wall(now).0,
+            end: alert.end.map(|end| StoredEnd { since: end.since.wall(now).0, at: end.at.wall(now).0 }),
+            told: alert.told.clone(),
+        }
+    }
+
+    /// The name, the labels and the alert.
+    pub(super) fn restore(self, now: Now) -> (String, Labels, Alert) {
+        let since = |wall| Since::restored(wall, now);
+        let phase = match self.phase {
+            StoredPhase::Pending => Phase::Pending,
+            StoredPhase::Firing { fired } => Phase::Firing { fired: since(fired) },
+            StoredPhase::Over => Phase::Over,
+        };
+        // An end that has to be told has a time, whatever was stored.
+        let missing_end = (!self.told.is_empty() && !matches!(phase, Phase::Firing { .. }))
+            .then(|| End { since: since(self.since), at: Since::new(now) });
+        let end = self.end.map(|end| End { since: since(end.since), at: since(end.at) });
+        let alert = Alert {
+            metric: self.metric,
+            severity: self.severity,
+            runbook: self.runbook,
+            summary: self.summary,
+            value: self.value,
+            value_text: self.value_text,
+            threshold_text: self.threshold_text,
+            phase,
+            since: since(self.since),
+            end: end.or(missing_end),
+            told: self.told,
+            held: BTreeMap::new(),
+            seen_in: 0,
+        };
+        (self.name, self.labels, alert)
+    }
+}
+
+impl StoredSilence {
+    pub(super) fn new(silence: &Silence, now: Now) -> Self {
+        Self {
+            begun: silence.begun.wall(now).0,
+            length_ms: u64::try_from(silence.length.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    pub(super) fn restore(&self, now: Now) -> Silence {
+        Silence { begun: Since::restored(self.begun, now), length: Duration::from_millis(self.length_ms) }
+    }
+}
+
+/// The key of an alert: unique, whatever the names contain.
+pub(super) fn alert_key(name: &str, labels: &Labels) -> String {
+    // Strings and maps of strings can always be written.
+    serde_json::to_string(&(name, labels)).unwrap_or_default()
+}
