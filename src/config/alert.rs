@@ -14,7 +14,7 @@ use crate::logic::alert::{Condition, LabelGlob, METRICS, Metric, NoData, Rule, S
 use crate::logic::watch::view::GroupStatus;
 
 /// The longest summary, in characters.
-const LONGEST_SUMMARY: usize = 1000;
+const LONGEST_SUMMARY: usize = 500;
 const LONGEST_HOLD: Duration = Duration::from_secs(30 * 24 * 3600);
 /// What a summary may name besides labels.
 const PLACEHOLDERS: [&str; 4] = ["value", "threshold", "name", "severity"];
@@ -268,7 +268,8 @@ fn check_summary(summary: &str, metric: Option<Metric>) -> Result<String, String
     }
     let Some(metric) = metric else { return Ok(summary.to_owned()) };
     let known: Vec<&str> = labels_of(metric).into_iter().chain(PLACEHOLDERS).collect();
-    for part in summary.split('{').skip(1) {
+    // `{{` is a brace.
+    for part in summary.replace("{{", "").split('{').skip(1) {
         let Some((word, _)) = part.split_once('}') else { continue };
         let is_word = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if is_word && !known.contains(&word) {

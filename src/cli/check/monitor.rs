@@ -41,16 +41,16 @@ fn selection(selection: &Selection) -> String {
 fn alert(rule: &Rule, channels: &[NotifySettings]) -> String {
     let labels: Vec<String> = rule.labels.iter().map(|label| format!("{}={}", label.label, label.glob)).collect();
     let labels = if labels.is_empty() { String::new() } else { format!(" of {}", labels.join(" ")) };
-    let (word, threshold) = match rule.condition {
-        Condition::Above(threshold) => ("above", threshold),
-        Condition::Below(threshold) => ("below", threshold),
-        Condition::AtLeast(threshold) => ("at least", threshold),
+    let (word, threshold, over) = match rule.condition {
+        Condition::Above(threshold) => ("above", threshold, "over at"),
+        Condition::Below(threshold) => ("below", threshold, "over at"),
+        Condition::AtLeast(threshold) => ("at least", threshold, "over below"),
     };
     let hold = if rule.hold.is_zero() { String::new() } else { format!(" for {}", display_duration(rule.hold)) };
     let clear_at = if rule.clear_at == threshold {
         String::new()
     } else {
-        format!(", over at {}", figure(rule.metric, rule.clear_at))
+        format!(", {over} {}", figure(rule.metric, rule.clear_at))
     };
     let no_data = match rule.no_data {
         NoData::Keep => "",
@@ -179,6 +179,7 @@ mod tests {
             name = "status"
             metric = "group_status"
             at_least = "stall"
+            clear_at = "warning"
             notify = []
             [[alert]]
             name = "bytes"
@@ -209,7 +210,7 @@ mod tests {
                 "alert full: disk_full_in_seconds of broker=1 dir=/d* below 1d12h, fires without data, critical -> {ops}, \
                  hook (POST https://hooks.example.com/…), sms (/bin/sh)"
             ),
-            "alert status: group_status at least stall -> nobody; it is shown only",
+            "alert status: group_status at least stall, over below warning -> nobody; it is shown only",
             "alert bytes: topic_bytes above 10GiB -> sms (/bin/sh)",
             "channel ops: mail to a@example.com, b@example.com, c@example.com and 1 more from kafka@example.com over \
              smtp.example.com:587 (STARTTLS, login barnabas); repeated every 4h",

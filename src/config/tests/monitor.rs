@@ -138,6 +138,14 @@ fn a_threshold_is_a_number_or_is_written_with_the_unit_of_its_metric() {
 }
 
 #[test]
+fn a_summary_may_have_braces_that_name_nothing() {
+    for summary in ["{{group}} of {group}", "{ value } and {}", "{value", "100 % of {{x}}"] {
+        let read = rule(&format!("metric = \"group_lag\"\nabove = 1\nsummary = '{summary}'"));
+        assert_eq!(read.summary.as_deref(), Some(summary));
+    }
+}
+
+#[test]
 fn what_of_a_channel_does_not_stop_a_start_is_a_warning() {
     let mail = |rest: &str| format!("[notify.a.email]\n{MAIL}{rest}\n");
     let login = "username = \"u\"\npassword = \"${KAFKA_PASSWORD}\"";
