@@ -1,6 +1,7 @@
 //! The daemon: starts everything, and from then on only listens: to signals, to the control socket, and to the clock
 //! for the few things that are done hourly. Forwards run in tasks of their own and need nothing of it.
 
+mod alert_requests;
 mod requests;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::control::{self, ControlServer};
 use crate::forward::{self, Command, Forward};
 use crate::http::HttpServer;
 use crate::logging::Log;
+use crate::monitor::Monitor;
 use crate::service::{self, Notice, Signal, Signals};
 use crate::state::{self, StateHandle};
 use crate::status::{StatusBoard, StatusPublisher, board};
@@ -56,6 +58,8 @@ struct Daemon {
     log: Log,
     state: StateHandle,
     forwards: Vec<Forward>,
+    /// None: not started yet, or it could not be started after a reload.
+    monitor: Option<Monitor>,
     publisher: StatusPublisher,
     board: StatusBoard,
 }
@@ -79,12 +83,15 @@ pub async fn run(config: Config, reload: Reload, log: Log) -> Result<(), DaemonE
         tokio::spawn(server.serve(status_board.clone()));
     }
     let control_server = tokio::spawn(control.serve(requests));
-    let mut daemon = Daemon { config, reload, log, state, forwards: Vec::new(), publisher, board: status_board };
+    let mut daemon =
+        Daemon { config, reload, log, state, forwards: Vec::new(), monitor: None, publisher, board: status_board };
     for settings in daemon.config.forwards.clone() {
         let forward = daemon.start(&settings).await.map_err(DaemonError)?;
         daemon.forwards.push(forward);
     }
     daemon.publish();
+    let Daemon { config, state, publisher, board, .. } = &daemon;
+    daemon.monitor = Some(Monitor::start(config, state, publisher, board).await.map_err(DaemonError)?);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), forwards = daemon.forwards.len(), "started");
     service::notify(Notice::Ready);
     daemon.listen(&mut signals, &mut request_queue).await;
@@ -187,9 +194,24 @@ impl Daemon {
         let order =
             |forward: &Forward| self.config.forwards.iter().position(|settings| settings.name == forward.settings.name);
         self.forwards.sort_by_key(order);
-        self.publisher.set_reasons(reasons);
         self.publish();
+        if let Err(error) = self.change_monitor().await {
+            tracing::error!("{error}");
+            reasons.push(error);
+        }
+        self.publisher.set_reasons(reasons);
         tracing::info!(forwards = self.forwards.len(), "the configuration was read again");
+    }
+
+    async fn change_monitor(&mut self) -> Result<(), String> {
+        let Self { config, state, publisher, board, monitor, .. } = self;
+        match monitor {
+            Some(monitor) => monitor.change_to(config, state, publisher, board).await,
+            None => {
+                *monitor = Some(Monitor::start(config, state, publisher, board).await?);
+                Ok(())
+            }
+        }
     }
 
     fn is_unchanged(&self, settings: &ForwardSettings, before: &Config) -> bool {
@@ -227,6 +249,9 @@ impl Daemon {
         tokio::select! {
             () = drain(forwards, self.config.shutdown_timeout) => {}
             _ = signals.next() => tracing::warn!("told to stop at once: what is in flight is sent again by the next run"),
+        }
+        if let Some(monitor) = self.monitor.take() {
+            monitor.end().await;
         }
         if let Err(error) = self.state.write_offsets_json().await {
             tracing::warn!(%error, "offsets.json was not written");

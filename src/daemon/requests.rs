@@ -8,15 +8,19 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::Daemon;
+use super::{Daemon, alert_requests};
 use crate::clock;
 use crate::control::{ControlRequest, ControlResponse, DeadLetterFilter, DeadLetterSelection};
 use crate::forward::{self, Command};
+use crate::monitor::Monitor;
 use crate::state::StateHandle;
 use crate::state_documents;
 
 /// A forward that does not answer within this is said to be busy.
 const FORWARD_ANSWERS: Duration = Duration::from_secs(20);
+
+/// A channel takes longer: a mail server may think for half a minute.
+const CHANNEL_ANSWERS: Duration = Duration::from_secs(45);
 
 type Forwards = BTreeMap<String, mpsc::Sender<Command>>;
 
@@ -30,12 +34,13 @@ impl Daemon {
         let forwards: Forwards =
             self.forwards.iter().map(|forward| (forward.settings.name.clone(), forward.commands.clone())).collect();
         let state = self.state.clone();
+        let alerts = self.monitor.as_ref().and_then(Monitor::commands);
         tokio::spawn(async move {
-            let response = match respond(&request, &forwards, &state).await {
-                Ok(response) => response,
-                Err(message) => ControlResponse::error(message),
+            let response = match alert_requests::answer(&request, alerts.as_ref(), CHANNEL_ANSWERS).await {
+                Some(response) => response,
+                None => respond(&request, &forwards, &state).await,
             };
-            let _ = answer.send(response);
+            let _ = answer.send(response.unwrap_or_else(ControlResponse::error));
         });
     }
 }

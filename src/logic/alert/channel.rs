@@ -34,7 +34,10 @@ enum Health {
     /// There was none in this life of the process.
     Untried,
     Works,
-    Fails { since: Moment, attempts: u32 },
+    Fails {
+        since: Moment,
+        attempts: u32,
+    },
 }
 
 impl Channel {

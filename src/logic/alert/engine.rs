@@ -205,8 +205,7 @@ impl Engine {
         let Some(state) = self.channels.get_mut(channel) else { return };
         if state.waiting.take_if(|notice| notice.id == notice_id).is_some() {
             self.changed.insert(Document::Notice(notice_id));
-            let report =
-                AlertReport::Refused { channel: channel.to_owned(), id: notice_id, error: error.to_owned() };
+            let report = AlertReport::Refused { channel: channel.to_owned(), id: notice_id, error: error.to_owned() };
             self.reports.push(report);
         }
     }
@@ -285,8 +284,7 @@ impl Engine {
         self.watch_the_clock(now);
         self.evaluate_channels(now);
         self.tell(now);
-        let mut actions: Vec<_> =
-            self.superfluous.drain(..).map(|(kind, key)| Action::Forget { kind, key }).collect();
+        let mut actions: Vec<_> = self.superfluous.drain(..).map(|(kind, key)| Action::Forget { kind, key }).collect();
         let changed = std::mem::take(&mut self.changed);
         actions.extend(changed.into_iter().map(|document| self.write(document, now)));
         actions.extend(self.to_send.drain(..).map(Action::Send));

@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn needs() {
         use Entry::{New, Over, Told, ToldAndHeld};
-        use Need::{Notice, Nothing, Wait};
+        use Need::{Nothing, Notice, Wait};
         let hour = 3600;
         check("nothing fires", &[], 9 * hour, Nothing);
         check("the first waits for others", &[New(seconds(0))], 9 * hour, Wait(seconds(30)));
@@ -105,8 +105,18 @@ mod tests {
         check("an end keeps its distance", &[Over(seconds(90))], 100, Wait(seconds(200)));
         check("and is told", &[Over(seconds(30))], 300, Notice(Reason::Resolved));
         check("an end and another one", &[Over(seconds(30)), New(seconds(1))], 300, Notice(Reason::New));
-        check("a repeat that is due does not wait for what is new", &[Told, New(seconds(0))], 4 * hour, Notice(Reason::Repeat));
-        check("what is due at once with a repeat is the reason", &[Told, New(seconds(30))], 4 * hour, Notice(Reason::New));
+        check(
+            "a repeat that is due does not wait for what is new",
+            &[Told, New(seconds(0))],
+            4 * hour,
+            Notice(Reason::Repeat),
+        );
+        check(
+            "what is due at once with a repeat is the reason",
+            &[Told, New(seconds(30))],
+            4 * hour,
+            Notice(Reason::New),
+        );
         check("what is held is not repeated", &[ToldAndHeld], 9 * hour, Nothing);
         check("but it is still the same group", &[ToldAndHeld, New(seconds(60))], 100, Wait(seconds(200)));
     }

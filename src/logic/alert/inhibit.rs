@@ -85,7 +85,5 @@ impl<'a> Causes<'a> {
 
 /// A rule that is broken when something does not answer, and not when it does.
 fn is_about_an_absence(rule: &Rule) -> bool {
-    matches!(rule.metric.name, "cluster_up" | "broker_up")
-        && rule.condition.is_met(0.0)
-        && !rule.condition.is_met(1.0)
+    matches!(rule.metric.name, "cluster_up" | "broker_up") && rule.condition.is_met(0.0) && !rule.condition.is_met(1.0)
 }

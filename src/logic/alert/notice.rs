@@ -95,11 +95,16 @@ pub(super) mod severity_name {
 
     use super::Severity;
 
-    pub(in crate::logic::alert) fn serialize<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::logic::alert) fn serialize<S: Serializer>(
+        severity: &Severity,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(severity.name())
     }
 
-    pub(in crate::logic::alert) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Severity, D::Error> {
+    pub(in crate::logic::alert) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Severity, D::Error> {
         let name = String::deserialize(deserializer)?;
         [Severity::Info, Severity::Warning, Severity::Critical]
             .into_iter()

@@ -133,7 +133,9 @@ impl Tidings<'_> {
     pub(super) fn notice(&self, id: u64, channel: &str, reason: Reason, now: Now) -> Notice {
         let told_in = |alert: &Alert| alert.told.get(channel).copied();
         let mut firing = self.firing.clone();
-        firing.sort_by_key(|named| (Reverse(named.alert.severity), told_in(named.alert).is_some(), named.alert.since.wall(now)));
+        firing.sort_by_key(|named| {
+            (Reverse(named.alert.severity), told_in(named.alert).is_some(), named.alert.since.wall(now))
+        });
         let mut over = self.over.clone();
         over.sort_by_key(|named| Reverse(named.alert.severity));
         // If both are many, half of it each.

@@ -32,5 +32,5 @@ pub(crate) fn over(name: &str, milliseconds: i64) -> NoticeAlert {
 /// The first notice of a channel "ops", half a minute after [`SINCE`].
 pub(crate) fn notice(firing: Vec<NoticeAlert>, resolved: Vec<NoticeAlert>) -> Notice {
     let at = SINCE + 30_000;
-    Notice { id: at.unsigned_abs(), channel: "ops".to_owned(), reason: Reason::First, at, firing, resolved }
+    Notice { id: at.unsigned_abs(), channel: "ops".to_owned(), reason: Reason::First, at, firing, resolved, more: 0 }
 }

@@ -1,0 +1,137 @@
+//! This process' own forwards as the monitor sees them: as groups beside the others, and as series of the metrics
+//! that begin with `forward_`. Reads what they publish; asks them nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::config::schema::{ForwardSettings, OffsetsMode};
+use crate::logic::alert::{Figure, Labels, Metric, Observed, Series};
+use crate::logic::watch::snapshot::{Committed, GroupSeen};
+use crate::status::{ForwardState, ForwardStatus, StatusBoard};
+
+/// How the groups that stand for forwards begin: no name of a group that Kafka tells us of can be meant.
+const PREFIX: &str = "forward:";
+
+/// The forwards of a cluster that no consumer group shows.
+#[derive(Clone, Debug)]
+pub(super) struct ForwardGroups {
+    names: BTreeSet<String>,
+    board: StatusBoard,
+}
+
+impl ForwardGroups {
+    /// Those of `forwards` that read from `cluster` and do not commit to a group, which would be watched anyway.
+    pub(super) fn of_cluster(cluster: &str, forwards: &[ForwardSettings], board: StatusBoard) -> Self {
+        let alone = |forward: &&ForwardSettings| {
+            forward.cluster == cluster && (forward.group.is_none() || forward.offsets == OffsetsMode::Local)
+        };
+        Self { names: forwards.iter().filter(alone).map(|forward| forward.name.clone()).collect(), board }
+    }
+
+    /// They as groups, with what they have stored by now.
+    pub(super) fn seen(&self) -> BTreeMap<Arc<str>, GroupSeen> {
+        if self.names.is_empty() {
+            return BTreeMap::new();
+        }
+        let status = self.board.status();
+        let own = status.forwards.iter().filter(|forward| self.names.contains(&forward.name));
+        own.map(|forward| (Arc::from(format!("{PREFIX}{}", forward.name)), group(forward))).collect()
+    }
+}
+
+fn group(forward: &ForwardStatus) -> GroupSeen {
+    let mut topics: BTreeMap<&str, Arc<str>> = BTreeMap::new();
+    let mut committed: Vec<Committed> = Vec::new();
+    for partition in &forward.partitions {
+        let topic = topics.entry(&partition.topic).or_insert_with(|| Arc::from(partition.topic.as_str()));
+        if let Some(offset) = partition.stored {
+            committed.push(Committed { topic: Arc::clone(topic), partition: partition.partition, offset });
+        }
+    }
+    committed.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+    GroupSeen {
+        // In Kafka's words: one that does not read has no members.
+        state: Some(if forward.state == ForwardState::Paused { "Empty" } else { "Stable" }.to_owned()),
+        group_type: "forward".to_owned(),
+        coordinator: None,
+        members: Some(u32::from(forward.state != ForwardState::Paused)),
+        assigned: None,
+        committed: Some(committed),
+    }
+}
+
+/// The series of a metric of [`crate::logic::alert::Source::Forwards`].
+pub(super) fn observe(forwards: &[ForwardStatus], metric: &Metric) -> Observed {
+    let series = forwards.iter().filter_map(|forward| {
+        let labels = Labels::from([("forward".to_owned(), forward.name.clone())]);
+        Some(Series { labels, figure: figure(forward, metric.name)? })
+    });
+    Observed { series: series.collect(), complete: true }
+}
+
+/// None: no such metric.
+fn figure(forward: &ForwardStatus, metric: &str) -> Option<Figure> {
+    let is = |state| u64::from(forward.state == state);
+    let count = match metric {
+        "forward_lag" => {
+            return Some(forward.lag.map_or(Figure::Unknown, |lag| Figure::Value(real(lag.unsigned_abs()))));
+        }
+        "forward_oldest_pending_seconds" => {
+            return Some(Figure::Value(forward.oldest_pending_seconds.unwrap_or(0.0)));
+        }
+        "forward_pending" => forward.pending,
+        "forward_in_flight" => forward.in_flight,
+        "forward_suspended" => is(ForwardState::Suspended),
+        "forward_paused" => is(ForwardState::Paused),
+        "forward_stalled" => is(ForwardState::Stalled),
+        "forward_consumed_total" => forward.consumed,
+        "forward_delivered_total" => forward.delivered,
+        "forward_filtered_total" => forward.filtered,
+        "forward_skipped_total" => forward.skipped,
+        "forward_dropped_total" => forward.dropped,
+        "forward_dead_lettered_total" => forward.dead_lettered,
+        "forward_retries_total" => forward.retries,
+        "forward_lost_offsets_total" => forward.lost_offsets,
+        "dead_letters" => forward.dead_letters_waiting,
+        _ => return None,
+    };
+    Some(Figure::Value(real(count)))
+}
+
+/// Exact up to 2^53, and nobody sets a threshold beyond.
+#[allow(clippy::cast_precision_loss, reason = "as said")]
+fn real(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::alert::{METRICS, Source};
+    use crate::status::PartitionStatus;
+
+    #[test]
+    fn every_metric_of_forwards_has_a_figure() {
+        let forward = ForwardStatus { lag: Some(7), ..ForwardStatus::default() };
+        for metric in METRICS.iter().filter(|metric| metric.source == Source::Forwards) {
+            assert!(figure(&forward, metric.name).is_some(), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn a_forward_is_a_group_with_what_it_stored() {
+        let place = |topic: &str, partition, stored| PartitionStatus {
+            topic: topic.to_owned(),
+            partition,
+            stored,
+            fetched: None,
+            end: None,
+        };
+        let partitions = vec![place("b", 1, Some(3)), place("b", 0, Some(5)), place("a", 0, None)];
+        let seen = group(&ForwardStatus { partitions, ..ForwardStatus::default() });
+        let committed: Vec<(String, i32, i64)> =
+            seen.committed.unwrap().iter().map(|it| (it.topic.to_string(), it.partition, it.offset)).collect();
+        assert_eq!(committed, [("b".to_owned(), 0, 5), ("b".to_owned(), 1, 3)]);
+        assert_eq!(seen.group_type, "forward");
+    }
+}
