@@ -14,6 +14,7 @@ pub(super) const WITH_VALUE: &[&str] = &[
     "--compression",
     "--config",
     "--count",
+    "--for",
     "--format",
     "--forward",
     "--from",

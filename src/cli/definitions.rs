@@ -1,5 +1,6 @@
 //! What may be typed, as argh reads it. The doc comments are what `--help` says; the examples are meant to be copied.
 
+mod alerts;
 mod brokers;
 mod groups;
 mod topics;
@@ -10,6 +11,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use super::cluster::cluster_arguments;
 
+pub(super) use alerts::{Alerts, AlertsCommand, AlertsSilence};
 pub(super) use brokers::Brokers;
 pub(super) use groups::{Groups, GroupsCommand, GroupsDelete, GroupsList, GroupsReset};
 pub(super) use topics::{Topics, TopicsCommand, TopicsCreate, TopicsDelete, TopicsDescribe, TopicsList};
@@ -41,6 +43,7 @@ pub(super) enum Command {
     Forwards(Forwards),
     Offsets(Offsets),
     DeadLetters(DeadLetters),
+    Alerts(Alerts),
     Topics(Topics),
     Brokers(Brokers),
     Groups(Groups),

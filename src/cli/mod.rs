@@ -1,6 +1,7 @@
 //! The command line: what may be typed, which command it is, and how its end is told (exit status, one line on
 //! standard error). One file a command; no rule of the business lives here.
 
+mod alerts;
 mod arguments;
 mod ask;
 mod brokers;
@@ -68,6 +69,7 @@ fn dispatch(arguments: impl Iterator<Item = OsString>, output: &mut Output<'_>) 
         Command::Forwards(command) => forwards::forwards(command, output),
         Command::Offsets(command) => offsets::offsets(command, output),
         Command::DeadLetters(command) => dead_letters::dead_letters(command, output),
+        Command::Alerts(command) => alerts::alerts(command, output),
         Command::Topics(command) => topics::topics(command, output),
         Command::Brokers(command) => brokers::brokers(command, output),
         Command::Groups(command) => groups::groups(command, output),

@@ -1,5 +1,6 @@
 //! `barnabas status`: what the running daemon says about itself, once or again and again.
 
+mod monitor;
 mod screen;
 mod terminal;
 mod watch;
@@ -12,11 +13,16 @@ use super::definitions::Status as Arguments;
 use super::failure::Failure;
 use super::output::Output;
 use super::table::{Column, Table};
+use crate::clock;
 use crate::config::schema::Config;
 use crate::control::ControlRequest;
 use crate::logic::printable::printable;
 use crate::status::{ForwardStatus, Status};
 
+pub(super) use monitor::age_of;
+
+/// Rows of a listing on a terminal; elsewhere all there are.
+const ROWS: usize = 20;
 /// How often `--watch` asks.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -53,21 +59,46 @@ fn other_version(error: serde_json::Error) -> Failure {
     Failure::failed(format!("the daemon is of another version, its status cannot be read: {error}"))
 }
 
+/// What is wrong first, then everything by its kind.
 fn show(status: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
+    let now = clock::wall_clock();
     let ready = if status.ready { "ready" } else { "not ready" };
     output.text(&format!(
         "barnabas {} {ready}, up since {}\n\n",
         printable(&status.version),
         printable(&status.started_at)
     ))?;
+    let mut wrong: Vec<String> = status.reasons.iter().map(|reason| format!("! {}", printable(reason))).collect();
+    wrong.extend(monitor::alerts(status, now));
+    wrong.extend(monitor::quiet_alerts(status));
+    lines(&wrong, output)?;
     output.table(&forwards(&status.forwards))?;
-    if !status.reasons.is_empty() {
+    let clusters = &status.monitor.clusters;
+    if !clusters.is_empty() {
         output.text("\n")?;
-        for reason in &status.reasons {
-            output.text(&format!("! {}\n", printable(reason)))?;
-        }
+        lines(&monitor::clusters(clusters, now), output)?;
+        listing(monitor::groups(clusters), output)?;
+        output.text("\n")?;
+        listing(monitor::brokers(clusters), output)?;
     }
     Ok(())
+}
+
+/// Lines, and a blank one where there are any.
+fn lines(lines: &[String], output: &mut Output<'_>) -> Result<(), Failure> {
+    for line in lines {
+        output.text(&format!("{line}\n"))?;
+    }
+    if lines.is_empty() { Ok(()) } else { output.text("\n") }
+}
+
+fn listing(listing: monitor::Listing, output: &mut Output<'_>) -> Result<(), Failure> {
+    let mut table = Table::new(listing.columns);
+    let shown = if output.is_terminal() { ROWS } else { usize::MAX };
+    let more = listing.rows.len().saturating_sub(shown);
+    listing.rows.into_iter().take(shown).for_each(|row| table.row(row));
+    output.table(&table)?;
+    if more > 0 { output.text(&format!("and {more} more: see `barnabas status --json`\n")) } else { Ok(()) }
 }
 
 /// A row a forward.

@@ -50,6 +50,10 @@ fn all_commands_of_the_contract_are_there() {
         "dead-letters replay",
         "dead-letters purge",
         "dead-letters export",
+        "alerts list",
+        "alerts test",
+        "alerts silence",
+        "alerts unsilence",
         "topics list",
         "topics describe",
         "topics create",
@@ -117,7 +121,8 @@ fn refused(line: &str, status: u8, contains: &str) {
 #[test]
 fn bad_usage_is_told_in_one_line() {
     refused("", 2, "a command is missing");
-    refused("alerts list", 2, "there is no command \"alerts\"");
+    refused("alarms list", 2, "there is no command \"alarms\"");
+    refused("alerts silence", 2, "name");
     refused("run --confg x", 2, "did you mean --config?");
     refused("run --config", 2, "--config");
     refused("run --forward x", 2, "--forward is not understood here; see `barnabas run --help`");

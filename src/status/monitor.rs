@@ -80,6 +80,21 @@ pub struct ClusterStatus {
     pub requests: Option<u64>,
     /// The node that controls the cluster.
     pub controller: Option<i32>,
+    /// Partitions of all topics.
+    #[serde(default)]
+    pub partitions: usize,
+    /// Partitions without a leader, of all topics.
+    #[serde(default)]
+    pub offline: u32,
+    /// Partitions with fewer in-sync replicas than replicas.
+    #[serde(default)]
+    pub under_replicated: u32,
+    /// Partitions with fewer in-sync replicas than min.insync.replicas; none: of no topic is that known.
+    #[serde(default)]
+    pub under_min_isr: Option<u32>,
+    /// Partitions that their preferred leader does not lead.
+    #[serde(default)]
+    pub not_preferred: u32,
     /// Every broker, by its id.
     pub brokers: Vec<BrokerStatus>,
     /// Every rack, by its name.
@@ -268,6 +283,12 @@ impl ClusterStatus {
     fn fill(&mut self, view: &ClusterView) {
         self.cluster_id = view.seen.cluster_id.clone();
         self.controller = view.seen.controller;
+        let sum = |count: fn(&TopicView) -> u32| view.topics.values().map(count).fold(0, u32::saturating_add);
+        self.partitions = view.seen.topics.values().map(|topic| topic.partitions.len()).sum();
+        self.offline = sum(|topic| topic.offline);
+        self.under_replicated = sum(|topic| topic.under_replicated);
+        self.under_min_isr = view.topics.values().filter_map(|topic| topic.under_min_isr).reduce(u32::saturating_add);
+        self.not_preferred = sum(|topic| topic.not_preferred);
         self.brokers = view.brokers.iter().map(|(id, broker)| broker_status(view, *id, broker)).collect();
         self.racks = view
             .racks

@@ -17,7 +17,7 @@ use crate::status::Status;
 
 pub(super) fn watch(config: Config, output: &mut Output<'_>) -> Result<(), Failure> {
     // Without a daemon at the start there is nothing to watch; one that goes away later may come back.
-    let mut watching = Watching { answered_at: clock::now(), view: View::default() };
+    let mut watching = Watching { answered_at: clock::now(), view: View::at(clock::wall_clock()) };
     watching.answered(fetch(&config));
     if let Some(failure) = watching.view.failure {
         return Err(Failure::Failed(failure));
@@ -74,6 +74,7 @@ impl Watching {
             Err(failure) => self.view.failure = Some(failure.to_string()),
         }
         self.answered_at = now;
+        self.view.now = clock::wall_clock();
     }
 }
 
