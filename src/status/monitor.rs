@@ -241,7 +241,7 @@ pub struct GroupTopicStatus {
     pub lag: Option<i64>,
     /// The age of the oldest unread record.
     pub lag_seconds: Option<f64>,
-    /// By how much that may be wrong.
+    /// By how much that may be wrong; none: without limit, so that it is a lower bound.
     pub lag_seconds_error: Option<f64>,
 }
 
@@ -422,7 +422,7 @@ fn group_status(name: &Arc<str>, group: &GroupView, seen: Option<&GroupSeen>) ->
                 status: place.status.name().to_owned(),
                 lag: place.lag,
                 lag_seconds: place.lag_seconds.map(|seconds| seconds.value),
-                lag_seconds_error: place.lag_seconds.map(|seconds| seconds.error),
+                lag_seconds_error: place.lag_seconds.map(|seconds| seconds.error).filter(|error| error.is_finite()),
             })
             .collect(),
     }

@@ -86,7 +86,11 @@ pub(super) fn groups(clusters: &[ClusterStatus]) -> Listing {
 }
 
 fn group_row(name: String, group: &GroupStatus) -> Vec<String> {
-    let behind = group.topics.iter().filter_map(|topic| topic.lag_seconds).max_by(f64::total_cmp);
+    let behind = group.topics.iter().filter_map(|topic| Some((topic.lag_seconds?, topic.lag_seconds_error)));
+    let behind = behind.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(seconds, error)| {
+        let bound = if error.is_some() { "" } else { ">" };
+        format!("{bound}{}", age(seconds))
+    });
     let topic = match group.topics.as_slice() {
         [] => "-".to_owned(),
         [only] => only.topic.clone(),
@@ -96,7 +100,7 @@ fn group_row(name: String, group: &GroupStatus) -> Vec<String> {
         name,
         group.status.clone(),
         number(group.lag),
-        behind.map_or_else(|| "-".to_owned(), age),
+        behind.unwrap_or_else(|| "-".to_owned()),
         number(group.members),
         group.state.clone().unwrap_or_else(|| "-".to_owned()),
         topic,

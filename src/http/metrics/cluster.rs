@@ -10,7 +10,7 @@ use crate::logic::watch::view::{BrokerView, DirView, GroupTopicView, TopicView};
 use crate::status::ClusterPublication;
 
 /// Where a figure comes from that a broker could also tell by JMX.
-const FROM_LOGS: &str = "log";
+const FROM_LOGS: &str = "logs";
 
 /// The clusters, and whether their names are labels.
 pub(super) struct Clusters<'a> {
@@ -75,12 +75,14 @@ pub(super) fn render(text: &mut Exposition, clusters: &Clusters<'_>) {
     text.family(
         "barnabas_group_lag_seconds_error",
         "gauge",
-        "By how many seconds barnabas_group_lag_seconds may be wrong in either direction.",
+        "By how many seconds barnabas_group_lag_seconds may be wrong; +Inf where it is a lower bound.",
     );
     for (label, view) in clusters.reachable() {
-        each_group_topic(view, &mut |labels, value| text.sample(&label.labels(labels), value), |place| {
-            place.lag_seconds.map(|seconds| seconds.error)
-        });
+        let mut emit = |labels: Labels<'_>, error: f64| match error.is_finite() {
+            true => text.sample(&label.labels(labels), error),
+            false => text.sample(&label.labels(labels), "+Inf"),
+        };
+        each_group_topic(view, &mut emit, |place| place.lag_seconds.map(|seconds| seconds.error));
     }
     polls(text, clusters);
 }
@@ -151,9 +153,12 @@ fn figures(metric: &Metric, view: &ClusterView, emit: &mut Emit<'_>) {
         "topic_messages" => each_topic(view, emit, |topic| topic.messages.map(|messages| messages as f64)),
         "topic_messages_in_per_second" => each_topic(view, emit, |topic| topic.messages_in_per_second),
         "topic_bytes" => each_topic(view, emit, |topic| topic.bytes.map(|bytes| bytes as f64)),
-        "group_lag" => each_group_topic(view, emit, |place| place.lag.map(|lag| lag as f64)),
+        // What could be seen of it alone would be a lower bound.
+        "group_lag" => {
+            each_group_topic(view, emit, |place| place.lag.filter(|_| place.complete).map(|lag| lag as f64));
+        }
         "group_lag_seconds" => each_group_topic(view, emit, |place| place.lag_seconds.map(|seconds| seconds.value)),
-        "group_status" => each_group_topic(view, emit, |place| Some(place.status.number().into())),
+        "group_status" => each_group_topic(view, emit, |place| place.lag.map(|_| place.status.number().into())),
         "group_members" => {
             for (name, group) in &view.seen.groups {
                 if let Some(members) = group.members {
@@ -184,7 +189,8 @@ fn each_measured_broker(view: &ClusterView, emit: &mut Emit<'_>, value: fn(&Brok
 }
 
 fn each_dir(view: &ClusterView, emit: &mut Emit<'_>, value: fn(&DirView) -> Option<f64>) {
-    for dir in &view.dirs {
+    // Of a directory that cannot be used the figures are of the past.
+    for dir in view.dirs.iter().filter(|dir| dir.error.is_none()) {
         if let Some(value) = value(dir) {
             emit(&[("broker", &dir.broker), ("dir", &dir.path)], value);
         }

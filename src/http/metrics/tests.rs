@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::logic::alert::{METRICS, Source};
 use crate::logic::moment::Timestamp;
+use crate::logic::watch::view::Seconds;
 use crate::status::{ForwardState, ForwardStatus, made_up};
 use tokio::sync::watch;
 
@@ -34,8 +35,14 @@ fn cluster_figures_have_kafka_exporter_s_names_labels_and_arithmetic() {
     let view = Arc::make_mut(cluster.view.as_mut().expect("a view"));
     // The log begins after what was committed: kafka_exporter does not look at that, group_lag does.
     view.groups.get_mut("billing").expect("a group").topics.get_mut("orders").expect("a topic").lag = Some(5);
+    // A partition could not be seen: what is known is a lower bound.
+    let place = view.groups.get_mut("fraud").expect("a group").topics.get_mut("payments").expect("a topic");
+    place.complete = false;
+    place.lag_seconds = Some(Seconds { value: 31.0, error: f64::INFINITY });
     let text = of_clusters(vec![cluster], 10_000);
     for line in [
+        "barnabas_group_lag_seconds{group=\"fraud\",topic=\"payments\"} 31",
+        "barnabas_group_lag_seconds_error{group=\"fraud\",topic=\"payments\"} +Inf",
         "kafka_brokers 3",
         "kafka_broker_info{id=\"1\",address=\"kafka-1.example.com:9092\"} 1",
         "kafka_topic_partitions{topic=\"orders\"} 12",
@@ -58,7 +65,7 @@ fn cluster_figures_have_kafka_exporter_s_names_labels_and_arithmetic() {
         "barnabas_group_status{group=\"billing\",topic=\"orders\"} 2",
         "barnabas_cluster_up 1",
         "barnabas_broker_up{broker=\"3\"} 0",
-        "barnabas_broker_bytes_in_per_second{broker=\"1\",source=\"log\"} 1536000",
+        "barnabas_broker_bytes_in_per_second{broker=\"1\",source=\"logs\"} 1536000",
         "barnabas_disk_full_in_seconds{broker=\"1\",dir=\"/var/lib/kafka\"} 93600",
         "barnabas_partitions_offline{topic=\"payments\"} 1",
         "barnabas_poll_requests 16",
@@ -77,6 +84,8 @@ fn cluster_figures_have_kafka_exporter_s_names_labels_and_arithmetic() {
         "kafka_consumergroup_lag{consumergroup=\"fraud\",topic=\"payments\",partition=\"5\"}",
         "barnabas_broker_latency_seconds{broker=\"3\"}",
         "barnabas_disk_used_percent{broker=\"3\"",
+        "barnabas_disk_used_bytes{broker=\"3\"",
+        "barnabas_group_lag{group=\"fraud\"",
         "barnabas_series_left_out",
         "cluster=\"default\"",
     ] {
@@ -228,4 +237,17 @@ fn the_kernel_s_figures() {
     let figures = ProcessFigures::read();
     assert!(figures.resident_bytes.is_some_and(|bytes| bytes > 100_000), "{figures:?}");
     assert!(figures.cpu_seconds.is_some(), "{figures:?}");
+}
+
+#[test]
+fn a_large_text_is_not_moved_while_it_grows() {
+    let mut cluster = made_up::publication("default");
+    let view = Arc::make_mut(cluster.view.as_mut().expect("a view"));
+    for number in 0..200 {
+        made_up::add_topic(view, &format!("team-{number:03}.events.v1"), 10);
+        made_up::add_group(view, &format!("service-{number:03}"), &format!("team-{number:03}.events.v1"), 7);
+    }
+    let room = capacity(std::slice::from_ref(&cluster));
+    let text = of_clusters(vec![cluster], 100_000);
+    assert!(text.len() <= room && room < 3 * text.len(), "{} bytes in {room}", text.len());
 }

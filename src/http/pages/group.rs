@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::chart::{Size, chart, greatest};
 use super::lists::{head, state};
 use super::parts::{Kind, Part, Scope, document, end_table, figure, meaning, row, status_pill, table};
-use super::words::{UNKNOWN, decimal, duration, escape, grouped, known, or_unknown, seconds_between};
+use super::words::{UNKNOWN, age, decimal, duration, escape, grouped, known, or_unknown, seconds_between};
 use crate::logic::watch::view::{GroupPartitionView, GroupTopicView, GroupView};
 
 /// Topics with a chart, the worst first.
@@ -51,8 +51,9 @@ fn figures(page: &mut String, scope: &Scope<'_>, group: &GroupView, topics: &[(&
     page.push_str("<dl class=\"first\">");
     let bound = if topics.iter().all(|(_, place)| place.complete) { "" } else { "at least " };
     figure(page, "lag", group.lag.map_or_else(|| UNKNOWN.to_owned(), |lag| format!("{bound}{}", grouped(lag))), false);
-    let behind = or_unknown(oldest, |seconds| {
-        format!("{} <small>± {}</small>", duration(seconds.value), duration(seconds.error))
+    let behind = or_unknown(oldest, |seconds| match seconds.error.is_finite() {
+        true => format!("{} <small>± {}</small>", age(seconds), duration(seconds.error)),
+        false => age(seconds),
     });
     figure(page, "oldest unread", behind, false);
     figure(page, "topics", grouped(topics.len()), false);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::chart::{Size, chart};
 use super::parts::{Kind, Part, Scope, document, end_table, row, status_pill, table};
-use super::words::{UNKNOWN, bytes, decimal, duration, escape, grouped, known, or_unknown};
+use super::words::{UNKNOWN, age, bytes, decimal, escape, grouped, known, or_unknown};
 use crate::logic::watch::view::{GroupTopicView, GroupView, TopicView};
 use crate::status::{groups_worst_first, topics_worst_first};
 
@@ -52,7 +52,7 @@ pub(super) fn groups_table(page: &mut String, scope: &Scope<'_>, groups: &[(&Arc
                 scope.link(Kind::Groups, name),
                 status_pill(group.status),
                 known(group.lag),
-                or_unknown(worst.and_then(|(_, place)| place.lag_seconds), |seconds| duration(seconds.value)),
+                or_unknown(worst.and_then(|(_, place)| place.lag_seconds), age),
                 worst.map(|(_, place)| chart(&place.lag_chart, Size::Small, "lag over time")).unwrap_or_default(),
                 members,
                 match worst {

@@ -7,7 +7,7 @@ use super::chart::{Size, chart, greatest};
 use super::lists::head;
 use super::partition_map::{Health, numbers};
 use super::parts::{Kind, Mood, Part, Scope, document, end_table, figure, pill, row, status_pill, table, trouble};
-use super::words::{bytes, decimal, duration, escape, grouped, known, or_unknown};
+use super::words::{age, bytes, decimal, escape, grouped, known, or_unknown};
 use crate::logic::watch::snapshot::PartitionSeen;
 use crate::logic::watch::view::{GroupTopicView, TopicView};
 
@@ -70,7 +70,7 @@ fn readers(page: &mut String, scope: &Scope<'_>, topic: &str) {
                 scope.link(Kind::Groups, name),
                 status_pill(place.status),
                 known(place.lag),
-                or_unknown(place.lag_seconds, |seconds| duration(seconds.value)),
+                or_unknown(place.lag_seconds, age),
                 chart(&place.lag_chart, Size::Small, "lag over time"),
             ],
         );

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use crate::logic::moment::Timestamp;
 use crate::logic::printable::printable;
 use crate::logic::rfc3339;
+use crate::logic::watch::view::Seconds;
 
 /// For what is not known.
 pub(super) const UNKNOWN: &str = "–";
@@ -46,6 +47,12 @@ pub(super) fn duration(seconds: f64) -> String {
         s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
         s => format!("{:.1} d", s / 86_400.0),
     }
+}
+
+/// An age that may be wrong or a lower bound: `21 min`, `over 21 min`.
+pub(super) fn age(seconds: Seconds) -> String {
+    let bound = if seconds.error.is_finite() { "" } else { "over " };
+    format!("{bound}{}", duration(seconds.value))
 }
 
 /// A short time: `0.9 ms`, `23 ms`, then as [`duration`].
@@ -184,6 +191,8 @@ mod tests {
         ] {
             assert_eq!(duration(seconds), text);
         }
+        assert_eq!(age(Seconds { value: 60.0, error: 15.0 }), "60 s");
+        assert_eq!(age(Seconds { value: 60.0, error: f64::INFINITY }), "over 60 s");
         for (seconds, text) in [(0.0009, "0.9 ms"), (0.0234, "23 ms"), (0.9996, "1000 ms"), (2.5, "2.5 s")] {
             assert_eq!(latency(seconds), text);
         }
