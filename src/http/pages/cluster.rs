@@ -186,10 +186,11 @@ pub(super) fn restart(restart: &Restart) -> String {
     }
 }
 
-/// The topics with most messages in.
+/// The topics with most messages in, without Kafka's own.
 fn busiest(page: &mut String, scope: &Scope<'_>) {
     let mut topics = topics_worst_first(scope.view);
     let all = topics.len();
+    topics.retain(|(name, _)| scope.view.seen.topics.get(*name).is_some_and(|seen| !seen.internal));
     topics.sort_by(|(_, one), (_, other)| {
         let rate = |rate: Option<f64>| rate.unwrap_or(0.0);
         rate(other.messages_in_per_second).total_cmp(&rate(one.messages_in_per_second))
