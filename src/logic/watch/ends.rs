@@ -2,7 +2,7 @@
 //!
 //! One list of poll times serves all partitions; a partition adds the growth of its end since the poll before, as a
 //! varint. A point that another one stands for is dropped: the older two neighbours are, the further apart they may be
-//! (an eighth of their age), so four hours take some fifty points and an age is told to an eighth, or to a poll.
+//! (an eighth of their age), so four hours take some sixty points and an age is told to an eighth, or to a poll.
 
 use std::collections::BTreeMap;
 use std::iter;

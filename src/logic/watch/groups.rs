@@ -181,8 +181,8 @@ impl Group {
     }
 }
 
-/// Where the records of a topic begin that are not older than an age, by partition.
-type ExactAnswers = Vec<(Duration, BTreeMap<i32, Option<i64>>)>;
+/// For each age where the records of a topic begin that are not older, by ascending partition.
+type ExactAnswers = Vec<(Duration, Vec<(i32, Option<i64>)>)>;
 
 fn exact_answers(seen: &Snapshot, topic: &Arc<str>) -> ExactAnswers {
     let of_topic = (Arc::clone(topic), i32::MIN)..=(Arc::clone(topic), i32::MAX);
@@ -190,6 +190,11 @@ fn exact_answers(seen: &Snapshot, topic: &Arc<str>) -> ExactAnswers {
         offsets.range(of_topic.clone()).map(|((_, partition), offset)| (*partition, *offset)).collect()
     };
     seen.offsets_at.iter().map(|at| (at.age, answers(&at.offsets))).collect()
+}
+
+fn answer(answers: &[(i32, Option<i64>)], partition: i32) -> Option<Option<i64>> {
+    let place = answers.binary_search_by_key(&partition, |(partition, _)| *partition).ok()?;
+    answers.get(place).map(|(_, offset)| *offset)
 }
 
 /// Whether the oldest unread record of a partition is older than an age. `begins`: where the records begin that are
@@ -231,7 +236,7 @@ impl GroupTopic {
             committed.iter().filter_map(|committed| Some((committed, topic.partition(committed.partition)?)))
         {
             let (next, lag) = lag_of(*offset, partition);
-            let is_older = |answers: &BTreeMap<_, _>| is_older(answers.get(&partition.number).copied(), next, lag);
+            let is_older = |answers: &[(i32, Option<i64>)]| is_older(answer(answers, partition.number), next, lag);
             let answers = exact.iter().map(|(age, answers)| (*age, is_older(answers)));
             for ((_, so_far), (_, older)) in older.iter_mut().zip(answers.clone()) {
                 *so_far = any_older(*so_far, older);
