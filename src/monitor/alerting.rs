@@ -20,7 +20,7 @@ use super::observe;
 use crate::clock;
 use crate::logic::alert::engine::Engine;
 use crate::logic::alert::status::{AlertState, AlertView};
-use crate::logic::alert::{Action, AlertReport, Change, DocumentKind, Metric, Notice, Now, Scope};
+use crate::logic::alert::{Action, AlertReport, Change, DocumentKind, Figure, Metric, Notice, Now, Scope, Series};
 use crate::logic::moment::{Moment, Timestamp};
 use crate::logic::rfc3339;
 use crate::state::{self, DocumentChange, StateHandle};
@@ -77,7 +77,7 @@ struct Seat {
 }
 
 /// A cluster's figures, and when they were last looked at.
-struct Figures {
+struct ClusterFigures {
     published: watch::Receiver<ClusterPublication>,
     polled_at: Option<Moment>,
 }
@@ -87,7 +87,7 @@ struct Alerting {
     engine: Engine,
     /// What the rules look at.
     metrics: Vec<Metric>,
-    clusters: Vec<Figures>,
+    clusters: Vec<ClusterFigures>,
     polled: Arc<Notify>,
     board: StatusBoard,
     state: StateHandle,
@@ -308,7 +308,7 @@ impl Alerting {
                 .into_iter()
                 .map(|silence| SilenceStatus { name: silence.name, until: rfc3339::format(silence.until) })
                 .collect(),
-            channels: self.seats.iter().map(|(name, seat)| self.channel_status(name, seat)).collect(),
+            channels: self.channel_statuses(now),
         };
         // Where this loop hangs, nobody prolongs it.
         if publication.channels.iter().all(|channel| !channel.failing) {
@@ -327,14 +327,20 @@ impl Alerting {
         });
     }
 
-    fn channel_status(&self, name: &str, seat: &Seat) -> ChannelStatus {
-        ChannelStatus {
-            name: name.to_owned(),
-            failing: seat.error.is_some(),
+    fn channel_statuses(&self, now: Now) -> Vec<ChannelStatus> {
+        let health = self.engine.channel_failing(now).series;
+        let fails = |name: &String| {
+            let of_channel = |series: &&Series| series.labels.values().any(|channel| channel == name);
+            health.iter().find(of_channel).is_some_and(|series| series.figure == Figure::Value(1.0))
+        };
+        let status = |(name, seat): &(String, Seat)| ChannelStatus {
+            name: name.clone(),
+            failing: fails(name),
             error: seat.error.clone(),
             waiting: u64::from(seat.waiting),
             last_taken_at: seat.last_taken.map(rfc3339::format),
-        }
+        };
+        self.seats.iter().map(status).collect()
     }
 }
 

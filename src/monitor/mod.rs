@@ -65,7 +65,7 @@ impl Monitor {
         board: &StatusBoard,
     ) -> Result<Self, String> {
         let watchers = Watchers::start(config, board)?;
-        publisher.set_clusters(watchers.publications());
+        watchers.publish(publisher);
         let alerts = Alerts::start(config, &watchers, state, publisher, board).await?;
         Ok(Self { watchers, alerts })
     }
@@ -87,7 +87,7 @@ impl Monitor {
         }
         if WatchSettings::of(config) != self.watchers.settings {
             self.watchers = Watchers::start(config, board)?;
-            publisher.set_clusters(self.watchers.publications());
+            self.watchers.publish(publisher);
         }
         self.alerts = Alerts::start(config, &self.watchers, state, publisher, board).await?;
         Ok(())
@@ -133,6 +133,13 @@ impl Watchers {
             }
         }
         Ok(Self { settings, watching, ages, polled })
+    }
+
+    fn publish(&self, publisher: &StatusPublisher) {
+        publisher.set_clusters(self.publications());
+        if let Some(monitor) = &self.settings.monitor {
+            publisher.set_max_series(monitor.max_series);
+        }
     }
 
     fn publications(&self) -> Vec<watch::Receiver<ClusterPublication>> {

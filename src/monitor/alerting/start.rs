@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{
-    Alerting, Command, Courier, EVALUATE_EVERY, Engine, Figures, Heartbeat, POLLS_MISSED, STORE_WITHIN, Saves, Seat,
-    now,
+    Alerting, ClusterFigures, Command, Courier, EVALUATE_EVERY, Engine, Heartbeat, POLLS_MISSED, STORE_WITHIN, Saves,
+    Seat, now,
 };
 use crate::config::schema::{Config, NotifySettings};
 use crate::logic::alert::{DocumentKind, Rule, built_in};
@@ -72,7 +72,7 @@ impl Alerts {
             None => None,
         };
         let (commands, command_queue) = mpsc::channel(QUEUE);
-        let figures = |published| Figures { published, polled_at: None };
+        let figures = |published| ClusterFigures { published, polled_at: None };
         let rules = rules(config);
         let alerting = Alerting {
             engine,
