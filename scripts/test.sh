@@ -34,7 +34,7 @@ main() {
     cd "$ROOT"
     trap report EXIT
     need rust rust_tools
-    [ -n "$quick" ] || need java maven openssl
+    [ -n "$quick" ] || need java maven openssl smtp
 
     step "format" cargo fmt --check
     step "lints" cargo clippy --locked --all-targets -- -D warnings

@@ -2,7 +2,8 @@
 # Checks for the programs that the scripts call. On Debian and Ubuntu as root what is missing is installed, and said;
 # elsewhere the script ends with what is missing and how to get it. To be sourced after common.sh.
 #
-#   need java maven rust rust_tools openssl      any of them; rust_tools are rustfmt and clippy
+#   need java maven rust rust_tools openssl smtp      any of them; rust_tools are rustfmt and clippy, smtp is what
+#                                                     smtp_catcher.py runs on
 #
 # BARNABAS_NO_INSTALL=1 keeps it from installing anything.
 
@@ -112,6 +113,28 @@ need_openssl() {
         command -v openssl >/dev/null && return 0
     fi
     die "no openssl command, which makes the test certificates. Debian/Ubuntu: apt-get install openssl."
+}
+
+# --- aiosmtpd: the mail server of the tests (smtp_catcher.py) ---
+
+have_smtp() {
+    local python
+    for python in python3 /usr/bin/python3; do
+        "$python" -c 'import aiosmtpd' 2>/dev/null && return 0
+    done
+    return 1
+}
+
+need_smtp() {
+    have_smtp && return 0
+    if can_install; then
+        apt_update
+        apt_install python3-aiosmtpd
+        hash -r
+        have_smtp && return 0
+    fi
+    die "no Python with aiosmtpd, the mail server of the tests. Debian/Ubuntu: apt-get install python3-aiosmtpd;" \
+        "elsewhere: pip install aiosmtpd."
 }
 
 # --- Rust, and the C compiler that ring and mimalloc need ---

@@ -1,2 +1,55 @@
-//! Messages as they go out, before any server saw them.
+//! Addresses and threads; what a whole mail looks like is tested against a mail server (tests/it/mail.rs).
+
 use super::*;
+use crate::logic::alert::{NoticeAlert, Reason, Severity};
+
+#[test]
+fn addresses_are_read() {
+    let mailbox =
+        |name: Option<&str>, address: &str| Ok(Mailbox { name: name.map(str::to_owned), address: address.to_owned() });
+    for (text, expected) in [
+        ("ops@example.com", mailbox(None, "ops@example.com")),
+        ("Ops <ops@example.com>", mailbox(Some("Ops"), "ops@example.com")),
+        ("\"Ops, at night\" <ops@example.com>", mailbox(Some("Ops, at night"), "ops@example.com")),
+        ("值班 <ops@example.com>", mailbox(Some("值班"), "ops@example.com")),
+        (" <ops@localhost> ", mailbox(None, "ops@localhost")),
+    ] {
+        assert_eq!(Mailbox::parse(text), expected, "{text}");
+    }
+    for text in
+        ["", "ops", "@example.com", "ops@", "a b@example.com", "a@b>\r\nRCPT TO:<c@d", "a@b, c@d", "N\nX <a@b>", "é@b"]
+    {
+        assert!(Mailbox::parse(text).is_err(), "{text:?}");
+    }
+}
+
+fn told(ids: &[Option<u64>]) -> Vec<NoticeAlert> {
+    let alert = |told_in: &Option<u64>| NoticeAlert {
+        name: "a".to_owned(),
+        metric: "broker_up".to_owned(),
+        labels: [].into(),
+        severity: Severity::Info,
+        summary: String::new(),
+        runbook: None,
+        value: None,
+        value_text: String::new(),
+        threshold_text: String::new(),
+        since: 0,
+        ended: None,
+        told_in: *told_in,
+    };
+    ids.iter().map(alert).collect()
+}
+
+#[test]
+fn a_mail_answers_those_that_told_first() {
+    for (rule, firing, resolved, expected) in [
+        ("the first of all", told(&[None]), vec![], vec![]),
+        ("its own id is no parent", told(&[Some(9)]), vec![], vec![]),
+        ("news beside what was told", told(&[None, Some(3), Some(2), Some(3)]), vec![], vec![3, 2]),
+        ("ends come before what still fires", told(&[Some(1)]), told(&[Some(5), None, Some(4)]), vec![5, 4]),
+    ] {
+        let notice = Notice { id: 9, channel: "ops".to_owned(), reason: Reason::New, at: 0, firing, resolved };
+        assert_eq!(parents(&notice), expected, "{rule}");
+    }
+}

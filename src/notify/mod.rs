@@ -169,4 +169,6 @@ fn name_token(name: &str) -> String {
 }
 
 #[cfg(test)]
+mod channel_tests;
+#[cfg(test)]
 mod tests;

@@ -22,6 +22,7 @@ mod endpoint;
 mod groups;
 mod guance;
 mod log_contents;
+mod mail;
 mod memory;
 mod order;
 mod reload;

@@ -8,4 +8,5 @@ pub(crate) mod config;
 pub(crate) mod conservation;
 pub(crate) mod kafka;
 pub(crate) mod sink;
+pub(crate) mod smtp;
 pub(crate) mod wait;
