@@ -5,6 +5,7 @@ mod connect;
 mod kafka;
 mod local;
 mod monitor;
+mod watching;
 
 use super::configuration;
 use super::definitions::Check;

@@ -180,7 +180,7 @@ impl Watcher {
             tracing::warn!(cluster, "not seen: {sentence}");
         }
         for sentence in self.said.difference(&missing) {
-            tracing::info!(cluster, "seen again: {sentence}");
+            tracing::info!(cluster, "no longer: {sentence}");
         }
         self.said = missing;
     }

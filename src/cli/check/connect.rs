@@ -1,7 +1,7 @@
 //! `barnabas check --connect`: what can be tried is tried, all at once and each within a limit; a line for each, in the
 //! order of the configuration, and a failure keeps nothing else from being tried. Changes nothing anywhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::kafka::{self, ClusterCheck};
-use super::local;
+use super::{local, watching};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::config::schema::{ClusterSettings, Config};
@@ -80,6 +80,12 @@ async fn try_all(config: &Config, output: &mut Output<'_>) -> Result<Tally, Fail
         let config = config.clone();
         move || local::state(&config)
     });
+    let polls = polls(config);
+    let channels: Vec<(String, JoinHandle<Finding>)> = config
+        .channels
+        .iter()
+        .map(|channel| (channel.channel.name.clone(), tokio::spawn(watching::channel(channel.clone()))))
+        .collect();
     let mut tally = Tally::default();
     let mut clients = BTreeMap::new();
     for (settings, check) in clusters {
@@ -112,6 +118,19 @@ async fn try_all(config: &Config, output: &mut Output<'_>) -> Result<Tally, Fail
         let webhook = webhook.await.unwrap_or_else(|error| Finding::new(subject, Err::<String, _>(error)));
         tally.print(vec![webhook], output)?;
     }
+    for (cluster, limit, poll) in polls {
+        let finding = match timeout(limit, poll).await {
+            Ok(Ok(finding)) => finding,
+            _ => Finding::new(format!("watching {cluster}"), Err::<String, _>(no_end(limit))),
+        };
+        tally.print(vec![finding], output)?;
+    }
+    for (name, check) in channels {
+        // It keeps its limits by itself, too.
+        let finding = check.await;
+        let finding = finding.unwrap_or_else(|error| Finding::new(format!("channel {name}"), Err::<String, _>(error)));
+        tally.print(vec![finding], output)?;
+    }
     let state = state.await.unwrap_or_else(|error| Finding::new("state", Err::<String, _>(error)));
     tally.print(vec![state], output)?;
     Ok(tally)
@@ -121,10 +140,24 @@ fn no_end(limit: Duration) -> String {
     format!("not done within {limit:?}")
 }
 
-/// Those that a forward reads from, each once; all, where there is no forward.
+/// One poll of each watched cluster, begun, with its name and its limit.
+fn polls(config: &Config) -> Vec<(String, Duration, JoinHandle<Finding>)> {
+    let Some(monitor) = &config.monitor else { return Vec::new() };
+    let watched = monitor.clusters.iter().filter_map(|name| config.clusters.get(name));
+    watched
+        .map(|cluster| {
+            let limit = cluster.request_timeout.saturating_mul(2 * REQUESTS);
+            let poll = watching::poll(Arc::new(cluster.clone()), monitor.clone());
+            (cluster.name.clone(), limit, tokio::spawn(poll))
+        })
+        .collect()
+}
+
+/// Those that a forward reads from or that are watched, each once; all, where nothing uses any.
 fn used_clusters(config: &Config) -> Vec<Arc<ClusterSettings>> {
-    let used =
-        |name: &String| config.forwards.is_empty() || config.forwards.iter().any(|forward| forward.cluster == *name);
-    let clusters = config.clusters.iter().filter(|(name, _)| used(name));
+    let watched: &[String] = config.monitor.as_ref().map_or(&[], |monitor| &monitor.clusters);
+    let of_forwards = config.forwards.iter().map(|forward| &forward.cluster);
+    let used: BTreeSet<&String> = of_forwards.chain(watched).collect();
+    let clusters = config.clusters.iter().filter(|(name, _)| used.is_empty() || used.contains(name));
     clusters.map(|(_, settings)| Arc::new(settings.clone())).collect()
 }
