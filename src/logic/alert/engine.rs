@@ -345,7 +345,7 @@ impl Engine {
                 Some(_) => Need::Nothing,
                 None => need(&tidings.entries, &channel.settings, since_last),
             };
-            let explained = identities(&tidings.explained);
+            let held = [(identities(&tidings.explained), None), (identities(&tidings.freed), Some(now.moment))];
             let reason = match need {
                 Need::Notice(reason) => Some(reason),
                 Need::Wait(wait) => {
@@ -361,9 +361,11 @@ impl Engine {
                 self.to_send.push(notice);
                 (identities(&tidings.firing), identities(&tidings.over))
             });
-            for (rule, labels) in explained {
-                if let Some(alert) = self.book.get_mut(&rule, &labels) {
-                    alert.held.insert(name.clone(), now.moment);
+            for (alerts, until) in held {
+                for (rule, labels) in alerts {
+                    if let Some(alert) = self.book.get_mut(&rule, &labels) {
+                        alert.held.insert(name.clone(), until);
+                    }
                 }
             }
             if let Some((firing, over)) = told {

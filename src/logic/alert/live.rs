@@ -31,8 +31,8 @@ pub(super) struct Alert {
     pub(super) end: Option<End>,
     /// The channels that believe that it fires, each with the id of the notice that told them first.
     pub(super) told: BTreeMap<String, u64>,
-    /// The channels that are not told because another alert explains this one, and when that was last so.
-    pub(super) held: BTreeMap<String, Moment>,
+    /// The channels that were not told because another alert explains this one, and when that ended; none: it has not.
+    pub(super) held: BTreeMap<String, Option<Moment>>,
     /// The evaluation that saw its series last.
     pub(super) seen_in: u64,
 }

@@ -24,6 +24,8 @@ mod engine_tests;
 mod glob;
 mod grouping;
 mod inhibit;
+#[cfg(test)]
+mod inhibit_tests;
 mod live;
 mod routing;
 mod sentence;
@@ -33,6 +35,8 @@ mod simulation_tests;
 mod stored;
 #[cfg(test)]
 mod test_support;
+#[cfg(test)]
+mod test_world;
 mod time;
 
 pub use action::{Action, AlertReport, Change, DocumentKind};

@@ -4,6 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::book::Book;
 use super::grouping::Entry;
@@ -46,6 +47,8 @@ pub(super) struct Tidings<'a> {
     pub(super) over: Vec<Named<'a>>,
     /// What another alert explains, and was not told.
     pub(super) explained: Vec<Named<'a>>,
+    /// What another alert explained until now.
+    pub(super) freed: Vec<Named<'a>>,
 }
 
 impl<'a> Situation<'a> {
@@ -83,9 +86,15 @@ impl<'a> Situation<'a> {
                 (Hearing::Open, true) => tidings.entries.push(Entry::Told),
                 (Hearing::Open, false) => {
                     // What was explained until a moment ago may be about to end as well.
-                    let held = alert.held.get(&channel.name).map(|held| self.now.moment.since(*held));
-                    let waited = fired.elapsed(self.now);
-                    tidings.entries.push(Entry::New(held.map_or(waited, |held| held.min(waited))));
+                    let waited = match alert.held.get(&channel.name) {
+                        None => fired.elapsed(self.now),
+                        Some(Some(freed)) => fired.elapsed(self.now).min(self.now.moment.since(*freed)),
+                        Some(None) => {
+                            tidings.freed.push(named);
+                            Duration::ZERO
+                        }
+                    };
+                    tidings.entries.push(Entry::New(waited));
                 }
                 (Hearing::Closed | Hearing::Explained, true) => tidings.entries.push(Entry::ToldAndHeld),
                 (Hearing::Explained, false) => tidings.explained.push(named),
