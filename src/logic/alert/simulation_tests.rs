@@ -49,11 +49,11 @@ enum Event {
 #[derive(Clone, Copy, Debug)]
 enum Death {
     /// What it wanted to store is not on disk, and nothing of that was sent.
-    BeforeStoring,
+    Unstored,
     /// It is on disk, and was not sent.
-    BeforeSending,
+    Unsent,
     /// It was sent, and whether it was taken is not on disk.
-    BeforeAnswers,
+    Unanswered,
 }
 
 fn rules() -> Vec<Rule> {
@@ -261,7 +261,7 @@ impl World {
     fn act(&mut self, death: Option<Death>) {
         loop {
             let actions = self.engine.actions(self.now());
-            if actions.is_empty() || matches!(death, Some(Death::BeforeStoring)) {
+            if actions.is_empty() || matches!(death, Some(Death::Unstored)) {
                 return;
             }
             let mut to_send = Vec::new();
@@ -277,7 +277,7 @@ impl World {
                     Action::Log(_) => {}
                 }
             }
-            if matches!(death, Some(Death::BeforeSending)) {
+            if matches!(death, Some(Death::Unsent)) {
                 return;
             }
             for notice in to_send {
@@ -320,7 +320,7 @@ impl World {
 fn event() -> impl Strategy<Value = Event> {
     let series = 0..SERIES.len();
     let rule = 0..rules().len();
-    let death = prop_oneof![Just(Death::BeforeStoring), Just(Death::BeforeSending), Just(Death::BeforeAnswers)];
+    let death = prop_oneof![Just(Death::Unstored), Just(Death::Unsent), Just(Death::Unanswered)];
     prop_oneof![
         6 => series.clone().prop_map(Event::Breaks),
         4 => series.clone().prop_map(Event::Recovers),
