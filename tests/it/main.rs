@@ -24,6 +24,7 @@ mod guance;
 mod log_contents;
 mod mail;
 mod memory;
+mod monitor_figures;
 mod order;
 mod reload;
 mod rskafka_limits;

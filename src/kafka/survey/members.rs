@@ -15,6 +15,10 @@ use crate::kafka::wire::{Client, Error, ErrorKind, KafkaError, printable};
 
 /// Kafka's word for a group that is not there.
 const DEAD: &str = "Dead";
+/// Kafka's word for a classic group that has shared out its partitions.
+const STABLE: &str = "Stable";
+/// Kafka's word for a group of the new protocol that is about to.
+const ASSIGNING: &str = "Assigning";
 
 /// Which request describes a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,8 +116,10 @@ impl Client {
     }
 }
 
+/// In a rebalance some brokers still tell the assignment before it, which may lack a topic that somebody just joined for.
 fn of_classic(group: &classic::DescribedGroup, names: &TopicNames) -> GroupMembers {
     let mut topics = Topics::new(names);
+    topics.unreadable = group.group_state.as_str() != STABLE;
     let consumers = group.protocol_type.as_str() == "consumer";
     for member in &group.members {
         match assignment::partitions(&member.member_assignment).filter(|_| consumers) {
@@ -131,6 +137,7 @@ fn of_classic(group: &classic::DescribedGroup, names: &TopicNames) -> GroupMembe
 /// What a member is about to get is its own, too: while partitions wander between members nobody has them for a moment.
 fn of_new(group: &new::DescribedGroup, names: &TopicNames) -> GroupMembers {
     let mut topics = Topics::new(names);
+    topics.unreadable = group.group_state.as_str() == ASSIGNING;
     for member in &group.members {
         for topic in member.assignment.topic_partitions.iter().chain(&member.target_assignment.topic_partitions) {
             topics.add(&topic.topic_name);
@@ -159,7 +166,7 @@ fn of_share(group: &share::DescribedGroup, names: &TopicNames) -> GroupMembers {
 struct Topics<'a> {
     names: &'a TopicNames,
     found: BTreeSet<Arc<str>>,
-    /// A member's assignment is none that a consumer has.
+    /// What is told is not, or not yet, what members read.
     unreadable: bool,
 }
 

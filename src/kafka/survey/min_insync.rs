@@ -13,7 +13,7 @@ const SETTING: StrBytes = StrBytes::from_static_str("min.insync.replicas");
 /// Kafka's number for topics among the things that have settings.
 const TOPIC: i8 = 2;
 /// One setting each: an answer stays far below its limit, and no broker is busy with it for long.
-const AT_ONCE: usize = 2_000;
+const AT_ONCE: usize = 500;
 
 /// min.insync.replicas of topics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

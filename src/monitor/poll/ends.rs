@@ -40,6 +40,12 @@ impl Refused {
         !self.partitions.is_empty()
     }
 
+    /// What came of those whose leaders moved, when they were asked about again.
+    pub(super) fn replace_moved(&mut self, again: Self) {
+        self.examples.retain(|(_, error), _| !error.needs_metadata());
+        self.examples.extend(again.examples);
+    }
+
     pub(super) fn say(self, missing: &mut Missing) {
         for ((broker, error), (topic, partition, count)) in self.examples {
             let others = if count > 1 { format!(" and {} more", count.saturating_sub(1)) } else { String::new() };
@@ -49,10 +55,10 @@ impl Refused {
 }
 
 /// Reads the ends and the beginnings of the partitions that one of `brokers` leads; of all, or only of those in `only`.
-/// Gives those that were not told.
+/// Gives those that were not told; a broker that fails altogether is taken out of `brokers`.
 pub(super) async fn read_ends(
     client: &Client,
-    brokers: &BTreeSet<i32>,
+    brokers: &mut BTreeSet<i32>,
     topics: &mut Topics,
     only: Option<&Refused>,
     missing: &mut Missing,
@@ -68,6 +74,7 @@ pub(super) async fn read_ends(
         let listed = match listed {
             Ok(listed) => listed,
             Err(error) => {
+                brokers.remove(&broker);
                 missing.of_broker(broker, "offsets of the partitions", &error);
                 continue;
             }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::selection::Patterns;
 use crate::clock;
 use crate::kafka::survey::{GroupCommitted, GroupKind, GroupMembers, PerGroup, TopicNames};
-use crate::kafka::wire::{Client, Error};
+use crate::kafka::wire::{Client, Error, ErrorKind};
 use crate::logic::moment::Moment;
 use crate::logic::watch::snapshot::GroupSeen;
 
@@ -158,6 +158,13 @@ impl Question {
 }
 
 impl BrokerGroups {
+    /// The connection to the broker ended on the way.
+    pub(super) fn is_lost(&self) -> bool {
+        let lost =
+            |kind: &ErrorKind| matches!(kind, ErrorKind::Connect(_) | ErrorKind::Closed(_) | ErrorKind::Timeout(_));
+        self.errors.iter().any(|(_, error)| lost(&error.kind))
+    }
+
     fn names(&self, wanted: impl Fn(&GroupSeen) -> bool) -> Vec<Arc<str>> {
         self.groups.iter().filter(|(_, group)| wanted(group)).map(|(name, _)| Arc::clone(name)).collect()
     }

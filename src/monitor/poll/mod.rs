@@ -7,6 +7,8 @@ mod brokers;
 mod ends;
 mod groups;
 mod missing;
+#[cfg(test)]
+mod poller_tests;
 mod selection;
 mod slow;
 
@@ -93,16 +95,21 @@ impl Poller {
                 missing.say(format!("broker {broker}: {error}"));
             }
         }
+        let mut answering: BTreeSet<i32> = trips.answering().into_iter().collect();
+        // One that froze meanwhile is not waited for again.
+        for lost in coordinated.iter().filter(|groups| groups.is_lost()) {
+            answering.remove(&lost.broker);
+        }
         let (mut groups, groups_complete) = self.gather_groups(coordinated, &cluster, &mut missing);
         groups.extend(forwards);
 
-        let answering: BTreeSet<i32> = trips.answering().into_iter().collect();
         let (taken_at, wall_clock) = (clock::now(), clock::wall_clock());
         let topics = &mut cluster.topics;
-        let mut refused = ends::read_ends(&self.client, &answering, topics, None, &mut missing).await;
+        let mut refused = ends::read_ends(&self.client, &mut answering, topics, None, &mut missing).await;
         if refused.leaders_moved() && self.look_again(&mut cluster).await.is_ok() {
             let topics = &mut cluster.topics;
-            refused = ends::read_ends(&self.client, &answering, topics, Some(&refused), &mut missing).await;
+            let again = ends::read_ends(&self.client, &mut answering, topics, Some(&refused), &mut missing).await;
+            refused.replace_moved(again);
         }
         refused.say(&mut missing);
         let topics = cluster.topics;
@@ -249,7 +256,8 @@ impl Poller {
         for (name, topic) in &mut fresh.topics {
             let Some(known) = cluster.topics.get(name).filter(|known| known.id == topic.id) else { continue };
             for partition in &mut topic.partitions {
-                if let Some(known) = known.partitions.iter().find(|known| known.number == partition.number) {
+                let place = known.partitions.binary_search_by_key(&partition.number, |known| known.number);
+                if let Some(known) = place.ok().and_then(|place| known.partitions.get(place)) {
                     (partition.earliest, partition.latest) = (known.earliest, known.latest);
                 }
             }

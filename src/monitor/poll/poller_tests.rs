@@ -1,0 +1,204 @@
+//! The poller against peers that say what a real cluster says for a moment only: a leader that moved, a coordinator that
+//! is loading, a broker that freezes between two requests.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use kafka_protocol::messages as m;
+use kafka_protocol::protocol::StrBytes;
+
+use super::Poller;
+use crate::clock;
+use crate::config::schema::{HostPort, Selection};
+use crate::kafka::wire::Client;
+use crate::kafka::wire::fake_peer::{Asked, Deed, api_versions, cluster, encoded, peer};
+use crate::logic::watch::Snapshot;
+
+const LIMIT: Duration = Duration::from_millis(400);
+const LIST_OFFSETS: i16 = 2;
+const METADATA: i16 = 3;
+const OFFSET_FETCH: i16 = 9;
+const DESCRIBE_GROUPS: i16 = 15;
+const LIST_GROUPS: i16 = 16;
+const API_VERSIONS: i16 = 18;
+/// Nothing flexible, so that answers have the short header.
+const SPOKEN: [(i16, i16, i16); 6] = [
+    (LIST_OFFSETS, 1, 2),
+    (METADATA, 4, 4),
+    (OFFSET_FETCH, 1, 3),
+    (DESCRIBE_GROUPS, 0, 1),
+    (LIST_GROUPS, 0, 1),
+    (API_VERSIONS, 0, 3),
+];
+
+const NOT_LEADER: i16 = 6;
+const LOADING: i16 = 14;
+
+/// Two brokers, 1 and 2; a topic `event` with one partition, and a group `omp` that committed 3 of 10, at broker 1.
+#[derive(Default)]
+struct Pretence {
+    addresses: OnceLock<[HostPort; 2]>,
+    /// The leader that metadata names; it is 2 as soon as somebody was told that 1 is not.
+    leader: AtomicUsize,
+    list_groups: Mutex<(i16, bool)>,
+    offset_fetch: Mutex<i16>,
+    /// Broker 2 does not answer this request.
+    frozen_at: Mutex<Option<i16>>,
+}
+
+impl Pretence {
+    fn answer(&self, broker: i32, asked: &Asked) -> Deed {
+        if broker == 2 && *self.frozen_at.lock().unwrap() == Some(asked.key) {
+            return Deed::Silence;
+        }
+        let version = asked.version;
+        Deed::Answer(match asked.key {
+            API_VERSIONS => return api_versions(asked, &SPOKEN),
+            METADATA => encoded(&self.metadata(), version),
+            LIST_GROUPS => encoded(&self.groups(broker), version),
+            DESCRIBE_GROUPS => {
+                use m::describe_groups_response::DescribedGroup;
+                let group =
+                    DescribedGroup::default().with_group_id(m::GroupId(text("omp"))).with_group_state(text("Empty"));
+                encoded(&m::DescribeGroupsResponse::default().with_groups(vec![group]), version)
+            }
+            OFFSET_FETCH => {
+                use m::offset_fetch_response::{OffsetFetchResponsePartition, OffsetFetchResponseTopic};
+                let code = *self.offset_fetch.lock().unwrap();
+                let partition = OffsetFetchResponsePartition::default().with_committed_offset(3);
+                let topic = OffsetFetchResponseTopic::default()
+                    .with_name(m::TopicName(text("event")))
+                    .with_partitions(vec![partition]);
+                let topics = if code == 0 { vec![topic] } else { Vec::new() };
+                encoded(&m::OffsetFetchResponse::default().with_topics(topics).with_error_code(code), version)
+            }
+            LIST_OFFSETS => {
+                use m::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+                let moved = broker == 1 && self.leader.load(Ordering::Relaxed) != 0;
+                if moved {
+                    self.leader.store(2, Ordering::Relaxed);
+                }
+                let partition = ListOffsetsPartitionResponse::default()
+                    .with_error_code(if moved { NOT_LEADER } else { 0 })
+                    .with_offset(10);
+                let topic = ListOffsetsTopicResponse::default()
+                    .with_name(m::TopicName(text("event")))
+                    .with_partitions(vec![partition]);
+                encoded(&m::ListOffsetsResponse::default().with_topics(vec![topic]), version)
+            }
+            other => panic!("nobody asks for {other}"),
+        })
+    }
+
+    fn metadata(&self) -> m::MetadataResponse {
+        use m::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
+        let brokers = self.addresses.get().unwrap().iter().zip([1, 2]).map(|(address, id)| {
+            MetadataResponseBroker::default()
+                .with_node_id(m::BrokerId(id))
+                .with_host(StrBytes::from_string(address.host.clone()))
+                .with_port(address.port.into())
+        });
+        let leader = if self.leader.load(Ordering::Relaxed) == 2 { 2 } else { 1 };
+        let partition = MetadataResponsePartition::default().with_leader_id(m::BrokerId(leader));
+        let topic = MetadataResponseTopic::default()
+            .with_name(Some(m::TopicName(text("event"))))
+            .with_partitions(vec![partition]);
+        m::MetadataResponse::default().with_brokers(brokers.collect()).with_topics(vec![topic])
+    }
+
+    fn groups(&self, broker: i32) -> m::ListGroupsResponse {
+        use m::list_groups_response::ListedGroup;
+        let (code, listed) = *self.list_groups.lock().unwrap();
+        let group = ListedGroup::default().with_group_id(m::GroupId(text("omp"))).with_protocol_type(text("consumer"));
+        let groups = if broker == 1 && listed { vec![group] } else { Vec::new() };
+        m::ListGroupsResponse::default().with_groups(groups).with_error_code(if broker == 1 { code } else { 0 })
+    }
+}
+
+fn text(text: &'static str) -> StrBytes {
+    StrBytes::from_static_str(text)
+}
+
+async fn pretend() -> (Arc<Pretence>, Poller) {
+    let pretence = Arc::new(Pretence { list_groups: Mutex::new((0, true)), ..Pretence::default() });
+    let broker = |id: i32| {
+        let pretence = Arc::clone(&pretence);
+        peer(move |asked| pretence.answer(id, &asked))
+    };
+    let addresses = [broker(1).await, broker(2).await];
+    let settings = cluster(&[&addresses[0]], LIMIT);
+    pretence.addresses.set(addresses).unwrap();
+    let all = Selection { include: vec!["*".to_owned()], exclude: Vec::new() };
+    let poller = Poller::new(Client::new(Arc::new(settings)).unwrap(), &all, &all).unwrap();
+    (pretence, poller)
+}
+
+async fn poll(poller: &mut Poller) -> Snapshot {
+    poller.poll(&[], BTreeMap::new()).await
+}
+
+fn committed(snapshot: &Snapshot) -> Option<Vec<i64>> {
+    let group = snapshot.groups.get("omp").expect("the group");
+    group.committed.as_ref().map(|offsets| offsets.iter().map(|committed| committed.offset).collect())
+}
+
+#[tokio::test]
+async fn a_leader_that_moved_is_looked_for_once_and_its_successor_is_asked() {
+    let (pretence, mut poller) = pretend().await;
+    pretence.leader.store(1, Ordering::Relaxed);
+    let snapshot = poll(&mut poller).await;
+    let partition = &snapshot.topics["event"].partitions[0];
+    assert_eq!((partition.leader, partition.latest, partition.earliest), (Some(2), Some(10), Some(10)));
+    assert_eq!(snapshot.missing, Vec::<String>::new());
+    assert_eq!(committed(&snapshot), Some(vec![3]));
+}
+
+#[tokio::test]
+async fn a_coordinator_that_loads_has_groups_of_which_nothing_is_known() {
+    let (pretence, mut poller) = pretend().await;
+    assert_eq!(committed(&poll(&mut poller).await), Some(vec![3]));
+
+    *pretence.offset_fetch.lock().unwrap() = LOADING;
+    let loading = poll(&mut poller).await;
+    assert_eq!(committed(&loading), None, "it may have committed anything");
+    assert!(loading.missing[0].contains("COORDINATOR_LOAD_IN_PROGRESS"), "{:?}", loading.missing);
+
+    *pretence.list_groups.lock().unwrap() = (LOADING, false);
+    let unlisted = poll(&mut poller).await;
+    assert!(!unlisted.groups_complete);
+    assert_eq!((committed(&unlisted), &unlisted.groups["omp"].state), (None, &None), "it is not deleted");
+
+    *pretence.list_groups.lock().unwrap() = (0, false);
+    let deleted = poll(&mut poller).await;
+    assert!(deleted.groups_complete && deleted.groups.is_empty(), "now it is");
+}
+
+#[tokio::test]
+async fn a_broker_that_freezes_at_any_request_costs_a_few_time_limits_and_its_own_figures() {
+    for (request, others_known) in [(API_VERSIONS, true), (METADATA, true), (LIST_GROUPS, true), (LIST_OFFSETS, true)] {
+        let (pretence, mut poller) = pretend().await;
+        poll(&mut poller).await;
+        *pretence.frozen_at.lock().unwrap() = Some(request);
+        let began = clock::now();
+        let snapshot = poll(&mut poller).await;
+        let took = clock::now().since(began);
+        assert!(took < LIMIT * 4, "frozen at {request}: {took:?}");
+        let latest = snapshot.topics["event"].partitions[0].latest;
+        assert_eq!(latest.is_some(), others_known, "frozen at {request}");
+        assert_eq!(committed(&snapshot), Some(vec![3]), "frozen at {request}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_answers() {
+    let silent = peer(|_| Deed::Close).await;
+    let all = Selection { include: vec!["*".to_owned()], exclude: Vec::new() };
+    let client = Client::new(Arc::new(cluster(&[&silent], LIMIT))).unwrap();
+    let mut poller = Poller::new(client, &all, &all).unwrap();
+    let snapshot = poll(&mut poller).await;
+    assert_eq!((snapshot.brokers, snapshot.missing.len(), snapshot.groups_complete), (None, 1, false));
+    let slow = poller.poll_slow().await;
+    assert!(slow.dirs.is_empty() && slow.missing.len() == 1, "{:?}", slow.missing);
+}
