@@ -143,7 +143,7 @@ impl Group {
             if topic_view.partitions.is_empty() {
                 return;
             }
-            history.lag = topic_view.lag;
+            history.lag = topic_view.lag.filter(|_| topic_view.complete);
             view.topics.insert(Arc::clone(name), topic_view);
             self.topics.insert(Arc::clone(name), history);
         };
