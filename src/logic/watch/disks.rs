@@ -21,9 +21,12 @@ const LEAST_LOOKS: usize = 4;
 /// How much was used in each directory at the last looks.
 #[derive(Debug, Default)]
 pub(super) struct Disks {
-    /// By broker and path; a look is when, and the bytes in use on the volume (Kafka's own where it is not known).
-    looks: BTreeMap<(i32, Arc<str>), Vec<(Moment, u64)>>,
+    /// By broker and path.
+    looks: BTreeMap<(i32, Arc<str>), Vec<Look>>,
 }
+
+/// When, and the bytes in use on the volume (Kafka's own where it is not known).
+type Look = (Moment, u64);
 
 impl Disks {
     /// Takes in a look.
@@ -76,7 +79,7 @@ fn in_use(dir: &DirSeen) -> u64 {
 }
 
 /// Bytes per second, by least squares; zero: no growth. None: too little was seen.
-fn growth(looks: &[(Moment, u64)]) -> Option<f64> {
+fn growth(looks: &[Look]) -> Option<f64> {
     let (first, last) = looks.first().zip(looks.last())?;
     let span = last.0.since(first.0);
     if looks.len() < LEAST_LOOKS || span < LEAST_SPAN {

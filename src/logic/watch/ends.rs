@@ -2,10 +2,10 @@
 //!
 //! One list of poll times serves all partitions; a partition adds the growth of its end since the poll before, as a
 //! varint. A point that another one stands for is dropped: the older two neighbours are, the further apart they may be
-//! (an eighth of their age), so four hours take some sixty points and an age is told to an eighth, or to a poll.
+//! (an eighth of their age), so two hours take some fifty points and an age is told to an eighth, or to a poll.
 
 use std::collections::BTreeMap;
-use std::iter;
+use std::iter::{self, Peekable, Rev};
 use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::logic::moment::Moment;
 /// Two polls may be this part of their age apart.
 const RESOLUTION: u32 = 8;
 /// Older polls are forgotten.
-const HORIZON: Duration = Duration::from_secs(4 * 3600);
+const HORIZON: Duration = Duration::from_secs(2 * 3600);
 /// Thinning decodes everything, so it is not done at each poll.
 const THIN_EVERY: u32 = 8;
 
@@ -181,44 +181,35 @@ impl Ring {
         self.last = 0;
     }
 
-    fn ends(&self) -> Decoder<'_> {
-        Decoder { bytes: self.bytes.iter(), last: 0 }
+    /// Newest first: most groups are near the end.
+    fn ends(&self) -> NewestFirst<'_> {
+        NewestFirst { bytes: self.bytes.iter().rev().peekable(), end: self.last }
     }
 
-    /// How many of `polls` there were before the first point.
-    fn polls_before(&self, polls: usize) -> usize {
-        // The last byte of a varint is the one without the highest bit.
-        let points = self.bytes.iter().filter(|byte| **byte < 0x80).count();
-        polls.saturating_sub(points)
-    }
-
-    /// The times at which the end was known, and the end.
+    /// The times at which the end was known, and the end, newest first.
     fn points(&self, polls: &[Moment]) -> impl Iterator<Item = (Moment, i64)> {
-        let times = polls.iter().skip(self.polls_before(polls.len()));
-        times.zip(self.ends()).filter_map(|(time, end)| Some((*time, end?)))
+        polls.iter().rev().zip(self.ends()).filter_map(|(time, end)| Some((*time, end?)))
     }
 
     fn age(&self, polls: &[Moment], next: i64, now: Moment) -> Age {
-        let mut before = None;
-        for (time, end) in self.points(polls) {
-            if end > next {
-                return Age::between(before, (time, end), next, now);
+        let mut after = None;
+        for point in self.points(polls) {
+            if point.1 <= next {
+                return after.map_or(Age::UNKNOWN, |after| Age::between(Some(point), after, next, now));
             }
-            before = Some((time, end));
+            after = Some(point);
         }
-        Age::UNKNOWN
+        after.map_or(Age::UNKNOWN, |after| Age::between(None, after, next, now))
     }
 
-    fn thin(&mut self, keep: &[bool], scratch: &mut Vec<u8>) {
+    /// `scratch` is anything, to be used again.
+    fn thin(&mut self, keep: &[bool], scratch: &mut Vec<Option<i64>>) {
         scratch.clear();
-        let mut last = 0;
-        let kept = keep.iter().skip(self.polls_before(keep.len()));
-        for (_, end) in kept.zip(self.ends()).filter(|(keep, _)| **keep) {
-            encode(scratch, &mut last, end);
+        scratch.extend(keep.iter().rev().zip(self.ends()).filter(|(keep, _)| **keep).map(|(_, end)| end));
+        self.clear();
+        for end in scratch.iter().rev() {
+            encode(&mut self.bytes, &mut self.last, *end);
         }
-        self.bytes.clear();
-        self.bytes.extend_from_slice(scratch);
-        self.last = last;
     }
 }
 
@@ -240,26 +231,25 @@ fn encode(bytes: &mut Vec<u8>, last: &mut i64, end: Option<i64>) {
     bytes.push(code as u8);
 }
 
-struct Decoder<'a> {
-    bytes: slice::Iter<'a, u8>,
-    last: i64,
+struct NewestFirst<'a> {
+    bytes: Peekable<Rev<slice::Iter<'a, u8>>>,
+    /// The end that is told next, where it is known.
+    end: i64,
 }
 
-impl Iterator for Decoder<'_> {
+impl Iterator for NewestFirst<'_> {
     type Item = Option<i64>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut code = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.bytes.next()?;
-            code |= u64::from(byte & 0x7f) << shift;
-            if *byte < 0x80 {
-                break;
-            }
+        // The last byte of a varint has the highest bits, and is the one that says that none follows.
+        let mut code = u64::from(*self.bytes.next()?);
+        while let Some(byte) = self.bytes.next_if(|byte| **byte >= 0x80) {
+            code = code << 7 | u64::from(byte & 0x7f);
         }
         Some(code.checked_sub(1).map(|growth| {
-            self.last = self.last.saturating_add_unsigned(growth);
-            self.last
+            let end = self.end;
+            self.end = end.saturating_sub_unsigned(growth);
+            end
         }))
     }
 }

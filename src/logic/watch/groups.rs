@@ -12,7 +12,7 @@ use super::age::Age;
 use super::charts::{ChartStep, MOST_CHARTS};
 use super::ends::{Ends, TopicAges, is_same};
 use super::progress::{Poll, Progress, Readers};
-use super::snapshot::{Committed, GroupSeen, PartitionSeen, Snapshot, TopicSeen};
+use super::snapshot::{Committed, GroupSeen, OffsetsAt, PartitionSeen, Snapshot, TopicSeen};
 use super::view::{GroupPartitionView, GroupTopicView, GroupView};
 use crate::logic::lag::{lag, next_to_read};
 use crate::logic::moment::Moment;
@@ -52,6 +52,8 @@ struct GroupTopic {
 pub(super) struct GroupPoll<'a> {
     /// What was seen.
     pub(super) seen: &'a Snapshot,
+    /// What it was told about ages.
+    pub(super) offsets_at: &'a [OffsetsAt],
     /// From one poll to the next.
     pub(super) interval: Duration,
     /// Whether a topic counts: internal ones do when they are named in the configuration.
@@ -137,7 +139,7 @@ impl Group {
             history.id = topic.id.or(history.id);
             let ages = ends.topic(name, topic);
             let topic_view = match committed {
-                Some(committed) => history.observe(committed, topic, each, ages, &exact_answers(poll.seen, name)),
+                Some(committed) => history.observe(committed, topic, each, ages, &exact_answers(poll.offsets_at, name)),
                 None => history.carry_over(topic, each.now, ages),
             };
             if topic_view.partitions.is_empty() {
@@ -184,12 +186,12 @@ impl Group {
 /// For each age where the records of a topic begin that are not older, by ascending partition.
 type ExactAnswers = Vec<(Duration, Vec<(i32, Option<i64>)>)>;
 
-fn exact_answers(seen: &Snapshot, topic: &Arc<str>) -> ExactAnswers {
+fn exact_answers(offsets_at: &[OffsetsAt], topic: &Arc<str>) -> ExactAnswers {
     let of_topic = (Arc::clone(topic), i32::MIN)..=(Arc::clone(topic), i32::MAX);
     let answers = |offsets: &BTreeMap<(Arc<str>, i32), Option<i64>>| {
         offsets.range(of_topic.clone()).map(|((_, partition), offset)| (*partition, *offset)).collect()
     };
-    seen.offsets_at.iter().map(|at| (at.age, answers(&at.offsets))).collect()
+    offsets_at.iter().map(|at| (at.age, answers(&at.offsets))).collect()
 }
 
 fn answer(answers: &[(i32, Option<i64>)], partition: i32) -> Option<Option<i64>> {

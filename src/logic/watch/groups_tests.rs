@@ -2,7 +2,6 @@ use super::*;
 use crate::logic::topic_pattern::TopicPattern;
 use crate::logic::watch::Watch;
 use crate::logic::watch::example::{SECOND, cluster, group, group_of, nobody, partition, topic, watched, with};
-use crate::logic::watch::snapshot::OffsetsAt;
 use crate::logic::watch::view::{GroupStatus, Seconds};
 
 /// The topic `t` with one log from 0 to `end`, of which the group `g` committed `committed`.

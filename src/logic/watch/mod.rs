@@ -78,8 +78,9 @@ impl Watch {
         Arc::clone(&self.view)
     }
 
-    /// Takes in a poll.
-    pub fn observe(&mut self, snapshot: Snapshot) {
+    /// Takes in a poll. What it was told about ages is in `older_than` of the view and not kept in `seen`: it is large.
+    pub fn observe(&mut self, mut snapshot: Snapshot) {
+        let offsets_at = std::mem::take(&mut snapshot.offsets_at);
         let seen = Arc::new(snapshot);
         self.forget_another_cluster(&seen);
         let charts = self.chart_clock.poll(seen.taken_at, seen.wall_clock);
@@ -95,7 +96,8 @@ impl Watch {
             .map(|(name, topic)| (Arc::clone(name), TopicView::of(topic, watched(name, topic))))
             .collect();
         if seen.brokers.is_some() {
-            let poll = GroupPoll { seen: &seen, interval: self.interval, watched: &watched, charts };
+            let poll =
+                GroupPoll { seen: &seen, offsets_at: &offsets_at, interval: self.interval, watched: &watched, charts };
             view.groups = self.groups.observe(&poll, &mut self.ends);
         } else {
             self.groups.pass_over(charts);

@@ -1,4 +1,4 @@
-//! How a group does in a partition: Burrow's rules over its last ten commits, in 64 bytes.
+//! How a group does in a partition: Burrow's rules over its last ten commits, in 48 bytes.
 //!
 //! OffsetFetch tells neither when a group committed nor that it committed the same offset again. A commit here is a
 //! change that a poll saw, at the time of that poll, and standing still is judged by time. What Burrow is known to get
@@ -16,10 +16,14 @@ const LEAST_POLLS: u8 = 3;
 const LEAST_TIME: Duration = Duration::from_secs(60);
 /// How long a group that has members may take for the first commit that we see.
 const UNKNOWN_RHYTHM: Duration = Duration::from_secs(5 * 60);
-/// No rhythm is waited for longer.
-const MOST_PATIENCE: Duration = Duration::from_secs(4 * 3600);
+/// A wait is counted in these, rounded up; the longest that a byte holds is an hour, so no rhythm is waited for more
+/// than two.
+const WAIT_UNIT: u32 = 15;
 /// A reader of transactions may stay one behind: the end of its log is a marker that nobody reads.
 const TRIVIAL_LAG: i64 = 1;
+
+/// No lag was known at any commit.
+const NO_LAG: u32 = u32::MAX;
 
 /// The commits that count.
 const COMMITS: u8 = 10;
@@ -60,8 +64,8 @@ pub(super) struct Poll {
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     committed: i64,
-    /// At the last commit at which it was known.
-    lag: i64,
+    /// At the last commit at which it was known, where it fits; [`NO_LAG`]: at none.
+    lag: u32,
     /// The offset from which it went back, while it has not reached that again; −1: it did not.
     rewound_from: i64,
     partition: i32,
@@ -69,8 +73,8 @@ pub(super) struct Progress {
     waiting_since: u32,
     /// [`MARK_BITS`] for each commit, the last in the lowest ones.
     marks: u32,
-    /// How many seconds there was something to read before a commit came.
-    waits: [u16; COMMITS as usize - 1],
+    /// How long there was something to read before a commit came, the last first, in [`WAIT_UNIT`]s.
+    waits: [u8; COMMITS as usize - 1],
     /// Polls that saw it wait; zero: it does not.
     waiting_polls: u8,
     /// At most [`COMMITS`]; the first is what we found.
@@ -84,7 +88,7 @@ impl Progress {
     pub(super) fn found(partition: i32, committed: i64) -> Self {
         Self {
             committed,
-            lag: -1,
+            lag: NO_LAG,
             rewound_from: -1,
             partition,
             waiting_since: 0,
@@ -141,14 +145,15 @@ impl Progress {
             let waited = if self.waiting_polls > 0 { now.saturating_sub(self.waiting_since) } else { 0 };
             self.waits.rotate_right(1);
             if let Some(last) = self.waits.first_mut() {
-                *last = u16::try_from(waited).unwrap_or(u16::MAX);
+                *last = u8::try_from(waited.div_ceil(WAIT_UNIT)).unwrap_or(u8::MAX);
             }
             self.note_rewind(committed);
         }
         self.marks = (self.marks << MARK_BITS) & ((1 << (MARK_BITS * u32::from(COMMITS))) - 1);
         if let Some(lag) = lag {
-            let known = self.lag >= 0;
             self.marks |= if lag <= TRIVIAL_LAG { CAUGHT_UP } else { 0 };
+            let lag = u32::try_from(lag).unwrap_or(NO_LAG - 1).min(NO_LAG - 1);
+            let known = self.lag != NO_LAG;
             self.marks |= if known && lag > self.lag { ROSE } else { 0 };
             self.marks |= if known && lag < self.lag { FELL } else { 0 };
             self.lag = lag;
@@ -195,8 +200,8 @@ impl Progress {
     /// How long it may take to the next commit.
     fn patience(&self, poll: Poll) -> Duration {
         let least = LEAST_TIME.max(poll.interval.saturating_mul(2));
-        let longest = self.waits.iter().copied().max().unwrap_or_default();
-        let rhythm = Duration::from_secs(2 * u64::from(longest)).min(MOST_PATIENCE);
+        let longest = u32::from(self.waits.iter().copied().max().unwrap_or_default()) * WAIT_UNIT;
+        let rhythm = Duration::from_secs(2 * u64::from(longest));
         match poll.readers {
             Readers::Gone => least,
             Readers::Members | Readers::Unknown if self.commits <= 1 => least.max(UNKNOWN_RHYTHM),

@@ -135,6 +135,6 @@ fn a_group_that_falls_behind() {
 }
 
 #[test]
-fn a_history_takes_64_bytes() {
-    assert!(size_of::<Progress>() <= 64, "{}", size_of::<Progress>());
+fn a_history_takes_48_bytes() {
+    assert!(size_of::<Progress>() <= 48, "{}", size_of::<Progress>());
 }

@@ -25,15 +25,15 @@ fn what_is_held_for_a_partition_and_for_a_place_of_a_group_is_small() {
     let (topics, readers) = (5, 2);
     let mut watch = watched([]);
     let mut most = 0;
-    // Five hours: longer than ends are kept.
-    for poll in 0..600 {
+    // Three hours: longer than ends are kept.
+    for poll in 0..360 {
         watch.observe(large(poll * 30, topics, readers));
         most = most.max(watch.ends.held_bytes());
     }
     let (partitions, places) = (topics as usize * 10, (topics * readers) as usize * 10);
-    assert!(most / partitions <= 200, "{} bytes for a partition's ends", most / partitions);
+    assert!(most / partitions <= 170, "{} bytes for a partition's ends", most / partitions);
     let held = watch.groups.held_bytes();
-    assert!(held / places <= 80, "{} bytes for a group's place in a partition", held / places);
+    assert!(held / places <= 60, "{} bytes for a group's place in a partition", held / places);
     let chart = &watch.view().groups["group-0"].topics["topic-0"].lag_chart;
     assert!(chart.len() <= 120 && chart.iter().all(|lag| *lag > 0.0));
 }
