@@ -56,7 +56,7 @@ fn notice() -> Notice {
         told_in: None,
     };
     let (firing, resolved) = (vec![alert], vec![]);
-    Notice { id: 17, channel: "hook".to_owned(), reason: Reason::First, at: 17, firing, resolved }
+    Notice { id: 17, channel: "hook".to_owned(), reason: Reason::First, at: 17, firing, resolved, more: 0 }
 }
 
 /// Answers one request, and gives what it was.

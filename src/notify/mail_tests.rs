@@ -49,7 +49,7 @@ fn a_mail_answers_those_that_told_first() {
         ("news beside what was told", told(&[None, Some(3), Some(2), Some(3)]), vec![], vec![3, 2]),
         ("ends come before what still fires", told(&[Some(1)]), told(&[Some(5), None, Some(4)]), vec![5, 4]),
     ] {
-        let notice = Notice { id: 9, channel: "ops".to_owned(), reason: Reason::New, at: 0, firing, resolved };
+        let notice = Notice { id: 9, channel: "ops".to_owned(), reason: Reason::New, at: 0, firing, resolved, more: 0 };
         assert_eq!(parents(&notice), expected, "{rule}");
     }
 }

@@ -93,7 +93,7 @@ fn backlog() -> NoticeAlert {
 
 fn notice(firing: Vec<NoticeAlert>, resolved: Vec<NoticeAlert>) -> Notice {
     let reason = if firing.is_empty() { Reason::Resolved } else { Reason::First };
-    Notice { id: FIRST, channel: "ops".to_owned(), reason, at: SINCE + 30_000, firing, resolved }
+    Notice { id: FIRST, channel: "ops".to_owned(), reason, at: SINCE + 30_000, firing, resolved, more: 0 }
 }
 
 #[tokio::test]

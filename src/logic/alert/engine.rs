@@ -345,6 +345,7 @@ impl Engine {
                 Some(_) => Need::Nothing,
                 None => need(&tidings.entries, &channel.settings, since_last),
             };
+            wakes_at.extend(&tidings.wakes_at);
             let held = [(identities(&tidings.explained), None), (identities(&tidings.freed), Some(now.moment))];
             let reason = match need {
                 Need::Notice(reason) => Some(reason),

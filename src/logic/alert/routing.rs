@@ -15,9 +15,13 @@ use super::notice::{ChannelSettings, Notice, NoticeAlert, Reason};
 use super::rule::Rule;
 use super::silences::Silences;
 use super::time::Now;
+use crate::logic::moment::Moment;
 
 /// Alerts and ends that a notice lists at most; the rest is a number.
 const MAX_LISTED: usize = 200;
+/// How long an alert goes untold after what explained it is over: replicas catch up for a while after their broker is
+/// back.
+const AFTERMATH: Duration = Duration::from_mins(1);
 
 /// An alert with its identity.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +53,8 @@ pub(super) struct Tidings<'a> {
     pub(super) explained: Vec<Named<'a>>,
     /// What another alert explained until now.
     pub(super) freed: Vec<Named<'a>>,
+    /// When the aftermath of something is over.
+    pub(super) wakes_at: Vec<Moment>,
 }
 
 impl<'a> Situation<'a> {
@@ -85,13 +91,19 @@ impl<'a> Situation<'a> {
             match (self.hearing(&named, channel), is_told) {
                 (Hearing::Open, true) => tidings.entries.push(Entry::Told),
                 (Hearing::Open, false) => {
-                    // What was explained until a moment ago may be about to end as well.
                     let waited = match alert.held.get(&channel.name) {
                         None => fired.elapsed(self.now),
-                        Some(Some(freed)) => fired.elapsed(self.now).min(self.now.moment.since(*freed)),
+                        Some(Some(freed)) if self.now.moment.since(*freed) >= AFTERMATH => {
+                            fired.elapsed(self.now).min(self.now.moment.since(*freed).saturating_sub(AFTERMATH))
+                        }
+                        Some(Some(freed)) => {
+                            tidings.wakes_at.push(*freed + AFTERMATH);
+                            continue;
+                        }
                         Some(None) => {
                             tidings.freed.push(named);
-                            Duration::ZERO
+                            tidings.wakes_at.push(self.now.moment + AFTERMATH);
+                            continue;
                         }
                     };
                     tidings.entries.push(Entry::New(waited));
