@@ -36,7 +36,6 @@ public class MonitorFill {
                     some.clear();
                 }
             }
-            produce(settings, topics, partitions);
             List<Future<?>> asked = new ArrayList<>();
             for (int group = 0; group < groups; group++) {
                 Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
@@ -52,6 +51,7 @@ public class MonitorFill {
                     asked.clear();
                 }
             }
+            produce(settings, topics, partitions);
         }
     }
 

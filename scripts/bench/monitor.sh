@@ -59,6 +59,7 @@ main() {
 
 fill() {
     say "making ${SIZE[0]} topics of ${SIZE[1]} partitions and ${SIZE[3]} groups"
+    # shellcheck disable=SC2153 # kafka.sh wrote the version
     java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=error \
         -cp "$KAFKA_HOME/$VERSION/libs/*" "$ROOT/scripts/bench/MonitorFill.java" "$BOOTSTRAP" "${SIZE[@]}"
     touch "$DIR/filled"
