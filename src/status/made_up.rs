@@ -128,6 +128,7 @@ pub(crate) fn view() -> ClusterView {
         missing: vec![],
     };
     let mut view = ClusterView {
+        controller: Some(2),
         seen: Arc::new(seen),
         slow: None,
         brokers: BTreeMap::from([

@@ -282,7 +282,7 @@ impl ClusterStatus {
 
     fn fill(&mut self, view: &ClusterView) {
         self.cluster_id = view.seen.cluster_id.clone();
-        self.controller = view.seen.controller;
+        self.controller = view.controller;
         let sum = |count: fn(&TopicView) -> u32| view.topics.values().map(count).fold(0, u32::saturating_add);
         self.partitions = view.seen.topics.values().map(|topic| topic.partitions.len()).sum();
         self.offline = sum(|topic| topic.offline);

@@ -9,7 +9,7 @@ use barnabas::clock;
 use barnabas::config::schema::{ClusterSettings, HostPort, Selection};
 use barnabas::kafka::wire::Client;
 use barnabas::logic::lag::lag;
-use barnabas::logic::watch::snapshot::{GroupSeen, PartitionSeen, SlowSnapshot, Snapshot};
+use barnabas::logic::watch::snapshot::{Controller, GroupSeen, PartitionSeen, SlowSnapshot, Snapshot};
 use barnabas::monitor::poll::Poller;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -129,7 +129,9 @@ fn their_offsets(kafka: &Kafka, topic: &str, time: &str) -> BTreeMap<i32, i64> {
 }
 
 /// Leader, replicas and in-sync replicas by partition.
-fn their_partitions(kafka: &Kafka, topic: &str) -> BTreeMap<i32, (Option<i32>, Vec<i32>, BTreeSet<i32>)> {
+type TheirPartitions = BTreeMap<i32, (Option<i32>, Vec<i32>, BTreeSet<i32>)>;
+
+fn their_partitions(kafka: &Kafka, topic: &str) -> TheirPartitions {
     let printed = kafka.run("tool", &["topics", "--describe", "--topic", topic], "");
     let row = |line: &str| {
         let after = |name: &str| line.split_once(name).and_then(|(_, rest)| rest.split_whitespace().next());
@@ -274,8 +276,7 @@ fn sizes_settings_and_the_controller_are_those_of_kafkas_own_tools() {
         let class = "org.apache.kafka.tools.MetadataQuorumCommand";
         let status = kafka.run("tool", &[class, "--bootstrap-server", kafka.bootstrap(), "describe", "--status"], "");
         let leader = status.lines().find_map(|line| line.strip_prefix("LeaderId:")?.trim().parse().ok());
-        watching.poll_slow();
-        leader.is_some() && watching.poll().controller == leader
+        leader.is_some() && watching.poll_slow().controller == Controller::OfQuorum(leader)
     });
 }
 
@@ -445,6 +446,7 @@ fn old_brokers_are_watched(version: &str, not_told: &[&str]) {
         snapshot.groups.get(live.as_str()).is_some_and(|group| group.assigned.is_some()).then_some(snapshot)
     });
     assert_eq!(snapshot.missing, Vec::<String>::new());
+    assert_eq!(slow.controller, Controller::InMetadata);
     assert_eq!(snapshot.controller, Some(1));
     assert_eq!(group(&snapshot, &live).state.as_deref(), Some("Stable"));
     assert_eq!(group(&snapshot, &live).members, Some(1));

@@ -25,7 +25,7 @@ pub(super) fn render(scope: &Scope<'_>, name: &str, part: Part) -> Option<String
         list(&mut body, "why bad", std::iter::once(error.as_str()));
     }
     stopping(&mut body, broker);
-    figures(&mut body, broker, scope.view.seen.controller == Some(id));
+    figures(&mut body, broker, scope.view.controller == Some(id));
     let dirs: Vec<&DirView> = scope.view.dirs.iter().filter(|dir| dir.broker == id).collect();
     disks(&mut body, &dirs, None);
     partitions(&mut body, scope, id, part);

@@ -132,7 +132,7 @@ fn brokers(page: &mut String, scope: &Scope<'_>) {
     ];
     table(page, "brokers", &heads);
     for (id, broker) in view.brokers.iter().take(MAX_BROKERS) {
-        let controller = if view.seen.controller == Some(*id) { " <small>controller</small>" } else { "" };
+        let controller = if view.controller == Some(*id) { " <small>controller</small>" } else { "" };
         row(
             page,
             [

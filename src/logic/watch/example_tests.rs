@@ -1,5 +1,6 @@
 //! A small cluster to change and poll in tests.
 
+use super::snapshot::Controller;
 use super::snapshot::{BrokerSeen, Committed, DirSeen, GroupSeen, PartitionSeen};
 use super::*;
 
@@ -91,6 +92,7 @@ pub(super) fn slow(seconds: u64, used: u64) -> SlowSnapshot {
         dirs: (1..=3).map(|broker| (broker, Some(vec![dir.clone()]))).collect(),
         topic_bytes: BTreeMap::from([("t".into(), 1_000)]),
         min_insync: BTreeMap::from([("t".into(), 1)]),
+        controller: Controller::OfQuorum(Some(1)),
         missing: Vec::new(),
     }
 }

@@ -24,7 +24,7 @@ use self::disks::Disks;
 use self::distribution::KnownBrokers;
 use self::ends::Ends;
 use self::groups::{GroupPoll, Groups};
-use self::snapshot::TopicSeen;
+use self::snapshot::{Controller, TopicSeen};
 pub use self::snapshot::{SlowSnapshot, Snapshot};
 use self::traffic::TopicCharts;
 pub use self::view::ClusterView;
@@ -128,6 +128,11 @@ impl Watch {
         for (name, topic) in &mut view.topics {
             topic.bytes = slow.as_ref().and_then(|slow| slow.topic_bytes.get(name)).copied();
         }
+        view.controller = match slow.as_ref().map_or(Controller::Unknown, |slow| slow.controller) {
+            Controller::Unknown => None,
+            Controller::InMetadata => view.seen.controller,
+            Controller::OfQuorum(leader) => leader,
+        };
         // Old figures are not those of a cluster that cannot be reached.
         let slow_now = slow.as_ref().filter(|_| view.seen.brokers.is_some());
         view.dirs = slow_now.map(|slow| self.disks.views(slow)).unwrap_or_default();
@@ -157,6 +162,7 @@ impl ClusterView {
             racks: BTreeMap::new(),
             topics: BTreeMap::new(),
             groups: BTreeMap::new(),
+            controller: None,
             dirs: Vec::new(),
             missing: Vec::new(),
             chart_times: Arc::default(),

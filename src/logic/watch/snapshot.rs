@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub wall_clock: Timestamp,
     /// The brokers that the metadata lists; none: no broker answered, and the rest is empty.
     pub brokers: Option<BTreeMap<i32, BrokerSeen>>,
-    /// The node that controls the cluster (with KRaft, the leader of the quorum); none: unknown, or none at present.
+    /// The controller in the metadata; with KRaft that is any live broker, and [`SlowSnapshot::controller`] knows.
     pub controller: Option<i32>,
     /// Every topic that we may see and are told to watch, internal ones too, by name.
     pub topics: BTreeMap<Arc<str>, TopicSeen>,
@@ -140,8 +140,22 @@ pub struct SlowSnapshot {
     pub topic_bytes: BTreeMap<Arc<str>, u64>,
     /// min.insync.replicas by topic; a topic is missing where it could not be read.
     pub min_insync: BTreeMap<Arc<str>, u32>,
+    /// Who controls the cluster.
+    pub controller: Controller,
     /// What could not be seen and why: a sentence each.
     pub missing: Vec<String>,
+}
+
+/// Who controls a cluster, and how one learns it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Controller {
+    /// Nobody could tell.
+    #[default]
+    Unknown,
+    /// There is a ZooKeeper: the metadata says it.
+    InMetadata,
+    /// With KRaft, the leader of the quorum; none: it has none at present.
+    OfQuorum(Option<i32>),
 }
 
 /// A log directory of a broker.

@@ -16,6 +16,8 @@ pub struct ClusterView {
     pub seen: Arc<Snapshot>,
     /// What the last slow poll saw; none: it did not come yet.
     pub slow: Option<Arc<SlowSnapshot>>,
+    /// The node that controls the cluster (with KRaft, the leader of the quorum); none: unknown, or none at present.
+    pub controller: Option<i32>,
     /// Every broker that is listed, or that holds a replica, or was listed a short while ago.
     pub brokers: BTreeMap<i32, BrokerView>,
     /// By rack; empty where no broker has one.

@@ -27,7 +27,6 @@ use brokers::RoundTrips;
 use groups::{BrokerGroups, Question};
 use missing::Missing;
 use selection::Patterns;
-use slow::Controller;
 
 /// No group is asked about any more after so many times the limit of one request.
 const LIMIT_FOR_GROUPS: u32 = 2;
@@ -43,7 +42,6 @@ pub struct Poller {
     brokers: BTreeSet<i32>,
     last_groups: BTreeMap<Arc<str>, Coordinated>,
     coordinators: BTreeMap<i32, Option<i32>>,
-    controller: Controller,
 }
 
 /// A group as it was last seen.
@@ -68,7 +66,6 @@ impl Poller {
             brokers: BTreeSet::new(),
             last_groups: BTreeMap::new(),
             coordinators: BTreeMap::new(),
-            controller: Controller::Unknown,
         })
     }
 
@@ -133,11 +130,7 @@ impl Poller {
             taken_at,
             wall_clock,
             brokers: Some(brokers),
-            controller: match self.controller {
-                Controller::Unknown => None,
-                Controller::InMetadata => cluster.controller,
-                Controller::OfQuorum(leader) => leader,
-            },
+            controller: cluster.controller,
             topics,
             groups,
             offsets_at,
@@ -146,8 +139,7 @@ impl Poller {
         }
     }
 
-    /// What is large or costs the brokers something: for every few minutes. Also looks who controls the cluster, which
-    /// the next [`Self::poll`] tells.
+    /// What is large or costs the brokers something: for every few minutes.
     pub async fn poll_slow(&mut self) -> SlowSnapshot {
         let mut missing = Missing::default();
         let taken_at = clock::now();
@@ -168,7 +160,7 @@ impl Poller {
         }
         let answering = trips.answering().into_iter().filter(|broker| cluster.brokers.contains_key(broker)).collect();
         let mut slow = slow::ask(&self.client, &cluster, &answering, taken_at, &mut missing).await;
-        self.controller = slow::controller(&self.client, &answering, &mut missing).await;
+        slow.controller = slow::controller(&self.client, &answering, &mut missing).await;
         slow.missing = missing.sentences();
         slow
     }

@@ -10,19 +10,7 @@ use super::missing::Missing;
 use crate::kafka::survey::{ClusterSeen, LedBytes};
 use crate::kafka::wire::{Client, Error, ErrorKind};
 use crate::logic::moment::Moment;
-use crate::logic::watch::snapshot::{DirSeen, SlowSnapshot};
-
-/// Who controls the cluster, and how one learns it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Controller {
-    /// Not asked yet.
-    #[default]
-    Unknown,
-    /// There is a ZooKeeper: every answer to Metadata says it.
-    InMetadata,
-    /// With KRaft, as the last slow poll saw it.
-    OfQuorum(Option<i32>),
-}
+use crate::logic::watch::snapshot::{Controller, DirSeen, SlowSnapshot};
 
 /// Sizes and settings of what `cluster` has; `brokers` answer.
 pub(super) async fn ask(
@@ -37,6 +25,7 @@ pub(super) async fn ask(
         dirs: BTreeMap::new(),
         topic_bytes: BTreeMap::new(),
         min_insync: BTreeMap::new(),
+        controller: Controller::Unknown,
         missing: Vec::new(),
     };
     let settings = {
