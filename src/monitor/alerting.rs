@@ -19,14 +19,11 @@ use super::heartbeat::Heartbeat;
 use super::observe;
 use crate::clock;
 use crate::logic::alert::engine::Engine;
-use crate::logic::alert::status::{AlertState, AlertView};
 use crate::logic::alert::{Action, AlertReport, Change, DocumentKind, Figure, Metric, Notice, Now, Scope, Series};
 use crate::logic::moment::{Moment, Timestamp};
 use crate::logic::rfc3339;
 use crate::state::{self, DocumentChange, StateHandle};
-use crate::status::{
-    self, AlertStatus, AlertsPublication, ChannelStatus, ClusterPublication, SilenceStatus, StatusBoard,
-};
+use crate::status::{AlertsPublication, ChannelStatus, ClusterPublication, StatusBoard};
 
 pub(super) use start::Alerts;
 
@@ -301,13 +298,8 @@ impl Alerting {
     fn publish(&self) {
         let now = now();
         let publication = AlertsPublication {
-            alerts: self.engine.views(now).into_iter().map(alert_status).collect(),
-            silences: self
-                .engine
-                .silences(now)
-                .into_iter()
-                .map(|silence| SilenceStatus { name: silence.name, until: rfc3339::format(silence.until) })
-                .collect(),
+            alerts: self.engine.views(now),
+            silences: self.engine.silences(now),
             channels: self.channel_statuses(now),
         };
         // Where this loop hangs, nobody prolongs it.
@@ -372,25 +364,5 @@ fn stored_kind(kind: DocumentKind) -> state::DocumentKind {
         DocumentKind::Channel => state::DocumentKind::Channel,
         DocumentKind::Silence => state::DocumentKind::Silence,
         DocumentKind::Notice => state::DocumentKind::Notice,
-    }
-}
-
-fn alert_status(alert: AlertView) -> AlertStatus {
-    AlertStatus {
-        name: alert.name,
-        metric: alert.metric,
-        labels: alert.labels,
-        state: match alert.state {
-            AlertState::Pending => status::AlertState::Pending,
-            AlertState::Firing => status::AlertState::Firing,
-        },
-        severity: alert.severity,
-        since: rfc3339::format(alert.since),
-        value: alert.value,
-        value_text: alert.value_text,
-        summary: alert.summary,
-        silenced_until: alert.silenced_until.map(rfc3339::format),
-        explained_by: alert.explained_by,
-        told: alert.told,
     }
 }

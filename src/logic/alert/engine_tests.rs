@@ -10,6 +10,8 @@ use super::rule::{Condition, LabelGlob, NoData, Rule, Severity};
 use super::test_support::{channel, rule};
 use super::test_world::{START, Takes, World};
 use super::{AlertState, DocumentKind, built_in};
+use crate::logic::moment::Timestamp;
+use crate::logic::rfc3339;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
@@ -206,9 +208,13 @@ fn people_see_the_right_time_when_the_clock_is_set_later() {
     world.sees("group_lag", &[(ORDERS, 1500.0)]).poll().until(MINUTE);
     world.wrong_by = 0;
     world.until(2 * MINUTE);
-    assert_eq!(world.engine.views(world.now())[0].since.0, START);
+    assert_eq!(world.engine.views(world.now())[0].since, rfc3339::format(Timestamp(START)));
     world.restart(1);
-    assert_eq!(world.engine.views(world.now())[0].since.0, START, "it was written down again");
+    assert_eq!(
+        world.engine.views(world.now())[0].since,
+        rfc3339::format(Timestamp(START)),
+        "it was written down again"
+    );
 }
 
 #[test]
@@ -217,7 +223,8 @@ fn a_silence_keeps_quiet_and_an_end_is_told_all_the_same() {
     world.engine.silence("la*", Duration::from_hours(1), world.now()).expect("a silence");
     world.sees("group_lag", &[(ORDERS, 1500.0)]).poll().until(30 * MINUTE);
     assert_eq!(world.reports, ["lag firing", "lag silenced"]);
-    assert_eq!(world.engine.views(world.now())[0].silenced_until.map(|until| until.0), Some(START + 3_600_000));
+    let until = rfc3339::format(Timestamp(START + 3_600_000));
+    assert_eq!(world.engine.views(world.now())[0].silenced_until, Some(until));
     world.restart(5).until(HOUR - 1);
     world.expect("not told, nor after a restart", &[]);
     world.until(2 * HOUR);

@@ -1,6 +1,6 @@
 //! Alerts and silences as pages, `status` and `alerts list` show them. Plain data, and how it is made from the engine.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,45 +11,68 @@ use super::notice::severity_name;
 use super::routing::{Named, Situation};
 use super::rule::Severity;
 use super::time::Now;
-use crate::logic::moment::Timestamp;
+use crate::logic::rfc3339;
 
 /// An alert.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AlertView {
     /// The rule's name.
     pub name: String,
     /// The metric's name.
+    #[serde(default)]
     pub metric: String,
     /// The labels of the series. They come from outside.
+    #[serde(default)]
     pub labels: Labels,
     /// How far it has come.
     pub state: AlertState,
     /// How bad it is.
-    #[serde(with = "severity_name")]
+    #[serde(default, with = "severity_name")]
     pub severity: Severity,
-    /// Since when the rule is broken.
-    #[serde(with = "rfc3339_text")]
-    pub since: Timestamp,
+    /// Since when the rule is broken: RFC 3339, in UTC.
+    pub since: String,
     /// The last figure; none: it cannot be read.
     pub value: Option<f64>,
     /// The figure as people read it.
+    #[serde(default)]
     pub value_text: String,
     /// What it says, in one sentence: printable, and at most 500 columns wide.
+    #[serde(default)]
     pub summary: String,
-    /// When the silence that covers it ends; none: it is not silenced.
-    #[serde(with = "rfc3339_text::option")]
-    pub silenced_until: Option<Timestamp>,
+    /// When the silence that covers it ends (RFC 3339); none: it is not silenced.
+    #[serde(default)]
+    pub silenced_until: Option<String>,
     /// The name of an alert that explains it, so that this one is not told.
+    #[serde(default)]
     pub explained_by: Option<String>,
     /// The channels that were told.
+    #[serde(default)]
     pub told: Vec<String>,
 }
 
+impl AlertView {
+    /// It fires, and neither a silence nor another alert says that nobody needs to look.
+    pub fn wants_attention(&self) -> bool {
+        self.state == AlertState::Firing && self.silenced_until.is_none() && self.explained_by.is_none()
+    }
+
+    /// What fires and is not silenced or explained first; then the worst, then the oldest.
+    pub fn worst_first(one: &Self, other: &Self) -> Ordering {
+        let rank = |alert: &Self| (!alert.wants_attention(), alert.state == AlertState::Pending);
+        rank(one)
+            .cmp(&rank(other))
+            .then_with(|| other.severity.cmp(&one.severity))
+            .then_with(|| one.since.cmp(&other.since))
+            .then_with(|| (&one.name, &one.labels).cmp(&(&other.name, &other.labels)))
+    }
+}
+
 /// How far an alert has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {
     /// The rule is broken, but not for long enough.
+    #[default]
     Pending,
     /// It fires.
     Firing,
@@ -66,17 +89,16 @@ impl AlertState {
 }
 
 /// A silence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SilenceView {
     /// The names that it covers, as a glob.
     pub name: String,
-    /// When it ends by itself.
-    #[serde(with = "rfc3339_text")]
-    pub until: Timestamp,
+    /// When it ends by itself: RFC 3339, in UTC.
+    pub until: String,
 }
 
 impl Engine {
-    /// Every alert that is pending or fires, the worst first: firing before pending, by severity, the oldest first.
+    /// Every alert that is pending or fires, in the order of [`AlertView::worst_first`].
     pub fn views(&self, now: Now) -> Vec<AlertView> {
         let situation = Situation::new(&self.book, &self.rules, &self.silences, now);
         let mut views: Vec<_> = self
@@ -94,11 +116,14 @@ impl Engine {
                     labels: labels.clone(),
                     state,
                     severity: alert.severity,
-                    since: alert.since.wall(now),
+                    since: rfc3339::format(alert.since.wall(now)),
                     value: alert.value,
                     value_text: alert.value_text.clone(),
                     summary: alert.summary.clone(),
-                    silenced_until: self.silences.covering(name, now).map(|silence| silence.until(now)),
+                    silenced_until: self
+                        .silences
+                        .covering(name, now)
+                        .map(|silence| rfc3339::format(silence.until(now))),
                     explained_by: situation.explanation(&Named { name, labels, alert }).map(str::to_owned),
                     // Until it fires again, what was told is another one.
                     told: match state {
@@ -108,7 +133,7 @@ impl Engine {
                 })
             })
             .collect();
-        views.sort_by_key(|view| (Reverse(view.state), Reverse(view.severity), view.since));
+        views.sort_by(AlertView::worst_first);
         views
     }
 
@@ -116,50 +141,7 @@ impl Engine {
     pub fn silences(&self, now: Now) -> Vec<SilenceView> {
         self.silences
             .iter()
-            .map(|(name, silence)| SilenceView { name: name.to_owned(), until: silence.until(now) })
+            .map(|(name, silence)| SilenceView { name: name.to_owned(), until: rfc3339::format(silence.until(now)) })
             .collect()
-    }
-}
-
-mod rfc3339_text {
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    use crate::logic::moment::Timestamp;
-    use crate::logic::rfc3339;
-
-    pub(super) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&rfc3339::format(*time))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        parse(&String::deserialize(deserializer)?)
-    }
-
-    fn parse<E: serde::de::Error>(text: &str) -> Result<Timestamp, E> {
-        rfc3339::parse(text).ok_or_else(|| E::custom("not a time in RFC 3339"))
-    }
-
-    pub(super) mod option {
-        use serde::{Deserialize as _, Deserializer, Serializer};
-
-        use super::parse;
-        use crate::logic::moment::Timestamp;
-        use crate::logic::rfc3339;
-
-        pub(in super::super) fn serialize<S: Serializer>(
-            time: &Option<Timestamp>,
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
-            match time {
-                Some(time) => serializer.serialize_some(&rfc3339::format(*time)),
-                None => serializer.serialize_none(),
-            }
-        }
-
-        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Option<Timestamp>, D::Error> {
-            Option::<String>::deserialize(deserializer)?.map(|text| parse(&text)).transpose()
-        }
     }
 }
