@@ -8,6 +8,10 @@
 #                                 start a cluster on free ports, wait until it answers, print its addresses (K=V lines, as
 #                                 in D/env). D is a new temporary folder if not given, and is then deleted by stop.
 #                                 --parent: stop it when the process PID is gone, however it ended.
+#         [--jmx open|password|tls] [--agent jolokia|exporter]… [--exporter-rules FILE] [--java-option OPTION]…
+#                                 a JMX port on every broker (open: on two ports and with a wrong host name, as JMX_PORT
+#                                 alone gives; password: one port, user monitor; tls: the same with TLS), Jolokia's or the
+#                                 JMX exporter's agent on a port of its own; further options for the brokers' JVMs
 #   stop --dir D                  kill the cluster (SIGKILL: what it holds is thrown away)
 #   kill|freeze|thaw N --dir D    SIGKILL, SIGSTOP, SIGCONT to broker N (1…)
 #   terminate N --dir D           SIGTERM to broker N, and wait for its clean end
@@ -32,13 +36,15 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$ROOT/scripts/lib/kafka_fetch.sh"
 # shellcheck source=scripts/lib/kafka_config.sh
 . "$ROOT/scripts/lib/kafka_config.sh"
+# shellcheck source=scripts/lib/kafka_jmx.sh
+. "$ROOT/scripts/lib/kafka_jmx.sh"
 
 START_ATTEMPTS=5
 JAVA_OPTIONS=(-XX:+UseSerialGC -XX:TieredStopAtLevel=1) # up sooner, with less memory
 START_LIMIT=60 # seconds for brokers to answer; 3 s is usual, a busy machine with three of them takes longer
 
-DIR='' VERSION=4.3.1 BROKERS=1 TLS='' SASL='' PARENT=''
-PROPERTIES=()
+DIR='' VERSION=4.3.1 BROKERS=1 TLS='' SASL='' PARENT='' JMX='' EXPORTER_RULES=''
+PROPERTIES=() AGENTS=() JAVA_EXTRA=()
 REST=()
 
 main() {
@@ -76,11 +82,20 @@ parse_start() {
             --parent) PARENT=${2:?--parent needs a value} && shift ;;
             --tls) TLS=yes ;;
             --sasl) SASL=yes ;;
+            --jmx) JMX=${2:?--jmx needs a value} && shift ;;
+            --agent) AGENTS+=("${2:?--agent needs a value}") && shift ;;
+            --exporter-rules) EXPORTER_RULES=${2:?--exporter-rules needs a value} && shift ;;
+            --java-option) JAVA_EXTRA+=("${2:?--java-option needs a value}") && shift ;;
             *) usage_error "start does not know '$1'" ;;
         esac
         shift
     done
     case "$BROKERS" in 1 | 3) ;; *) usage_error "--brokers is 1 or 3" ;; esac
+    case "$JMX" in '' | open | password | tls) ;; *) usage_error "--jmx is open, password or tls" ;; esac
+    local agent
+    for agent in ${AGENTS[@]+"${AGENTS[@]}"}; do
+        case "$agent" in jolokia | exporter) ;; *) usage_error "--agent is jolokia or exporter" ;; esac
+    done
     if [ -n "$TLS$SASL" ] && ! cluster_is_kraft; then
         usage_error "--tls and --sasl need Kafka 3.3 or newer"
     fi
@@ -120,7 +135,9 @@ command_start() {
     DIR=$(cd "$DIR" && pwd)
     ! any_process_lives || die "a cluster already runs in $DIR"
     trap 'kill_everything; remove_if_temporary' EXIT
-    [ -z "$TLS" ] || make_certificates
+    [ -z "$TLS" ] && [ "$JMX" != tls ] || make_certificates
+    local agent
+    for agent in ${AGENTS[@]+"${AGENTS[@]}"}; do jmx_agent_jar "$agent" >/dev/null; done
     lock_starts
     for ((attempt = 1; attempt <= START_ATTEMPTS; attempt++)); do
         if try_start; then
@@ -155,6 +172,7 @@ try_start() {
     rm -rf "$DIR"/broker-*/data "$DIR/zookeeper"
     for ((broker = 1; broker <= BROKERS; broker++)); do
         write_broker_config "$broker"
+        write_java_options "$broker"
     done
     if cluster_is_kraft; then
         format_storage
@@ -337,9 +355,10 @@ run_java() {
 has_begun() { lives "$1" || ! kill -0 "$(pid_of "$1")" 2>/dev/null; }
 
 start_broker() {
-    local heap=512m
+    local heap=512m options=()
     [ "$BROKERS" = 1 ] || heap=320m
-    run_java "broker-$1" "$heap" kafka.Kafka "$DIR/broker-$1/server.properties"
+    mapfile -t options <"$DIR/broker-$1/java-options"
+    run_java "broker-$1" "$heap" ${options[@]+"${options[@]}"} kafka.Kafka "$DIR/broker-$1/server.properties"
 }
 
 start_zookeeper() {

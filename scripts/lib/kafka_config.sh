@@ -38,7 +38,7 @@ choose_ports() {
     local broker name
     declare -gA PORT_OF=()
     for ((broker = 1; broker <= BROKERS; broker++)); do
-        for name in $(listener_names) CONTROLLER; do
+        for name in $(listener_names) CONTROLLER $(jmx_port_names); do
             free_port
             PORT_OF[$name-$broker]=$PORT
         done
@@ -69,7 +69,8 @@ write_env() {
             printf 'BROKER_%s=127.0.0.1:%s\n' "$broker" "${PORT_OF[PLAINTEXT-$broker]}"
         done
         if ! cluster_is_kraft; then printf 'ZOOKEEPER=127.0.0.1:%s\n' "${PORT_OF[ZOOKEEPER]}"; fi
-        if [ -n "$TLS" ]; then
+        jmx_env
+        if [ -d "$DIR/tls" ]; then
             printf 'CA_FILE=%s\nWRONG_CA_FILE=%s\n' "$DIR/tls/ca.pem" "$DIR/tls/wrong-ca.pem"
             printf 'CLIENT_CERT_FILE=%s\nCLIENT_KEY_FILE=%s\n' "$DIR/tls/client.pem" "$DIR/tls/client-key.pem"
         fi
