@@ -3,6 +3,7 @@
 
 pub mod alert;
 pub mod counters;
+pub mod java_serial;
 pub mod jq;
 pub mod lag;
 pub mod moment;
