@@ -2,6 +2,7 @@
 //! as values. What is in here can be tested by tables and simulated with invented time.
 
 pub mod alert;
+pub mod broker_load;
 pub mod counters;
 pub mod java_serial;
 pub mod jq;
