@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod forward;
 pub mod http;
 pub mod http_client;
+pub mod jmx;
 pub mod kafka;
 pub mod logging;
 pub mod logic;

@@ -36,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("http_client", &["clock", "config", "logic"]),
     ("notify", &["clock", "config", "http_client", "logic", "tls"]),
     ("http", &["clock", "config", "logic", "status"]),
+    ("jmx", &["clock", "config", "http_client", "logic", "tls"]),
     ("state", &["clock", "logic"]),
     ("state_documents", &["control", "logic", "state"]),
     ("control", &[]),
@@ -75,15 +76,15 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     (
         "tokio",
         &[
-            "cli", "clock", "control", "daemon", "forward", "http", "kafka", "monitor", "notify", "service", "state",
-            "status",
+            "cli", "clock", "control", "daemon", "forward", "http", "jmx", "kafka", "monitor", "notify", "service",
+            "state", "status",
         ],
     ),
     ("std::fs", &["cli", "config", "control", "http/metrics", "logging", "notify/command", "state", "tls"]),
     ("std::thread", &["cli", "forward", "http_client", "notify/webhook", "state"]),
     ("std::process", &["cli", "main", "notify/command", "state"]),
     ("std::env", &["cli", "config/interpolate", "main"]),
-    ("std::net", &["config", "http", "http_client", "kafka/wire", "notify/smtp", "tls"]),
+    ("std::net", &["config", "http", "http_client", "jmx/rmi", "kafka/wire", "notify/smtp", "tls"]),
     ("Instant::now", &["clock"]),
     ("SystemTime", &["clock"]),
 ];
@@ -96,6 +97,8 @@ const NEVER: &[(&str, &[&str])] = &[
     ("kafka", &["crate::logic::route", "crate::logic::prepare"]),
     ("state", &["crate::logic::route"]),
     ("logic/route", &["crate::logic::jq"]),
+    ("logic/java_serial", &["crate::logic::broker_load"]),
+    ("logic/broker_load", &["crate::logic::java_serial"]),
     ("config", &["crate::logic::jq"]),
     ("notify", &["crate::logic::route", "crate::logic::prepare", "crate::logic::watch"]),
 ];
