@@ -33,13 +33,15 @@ pub(crate) struct Options {
     pub(crate) sasl: bool,
     /// Broker settings, `key=value`.
     pub(crate) properties: Vec<String>,
+    /// Further arguments of `kafka.sh start`.
+    pub(crate) arguments: Vec<String>,
 }
 
 impl Default for Options {
     /// One broker of the version under test, plain text.
     fn default() -> Self {
         let version = std::env::var("BARNABAS_TEST_KAFKA").unwrap_or_else(|_| "4.3.1".to_owned());
-        Self { version, brokers: 1, tls: false, sasl: false, properties: Vec::new() }
+        Self { version, brokers: 1, tls: false, sasl: false, properties: Vec::new(), arguments: Vec::new() }
     }
 }
 
@@ -67,6 +69,7 @@ impl Kafka {
         for property in &options.properties {
             command.args(["--property", property]);
         }
+        command.args(&options.arguments);
         let printed = wait::run(&mut command, "", START_LIMIT).success();
         let env = printed.lines().filter_map(|line| line.split_once('='));
         Self { env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
