@@ -56,7 +56,8 @@ fn group(forward: &ForwardStatus) -> GroupSeen {
         coordinator: None,
         members: Some(u32::from(forward.state != ForwardState::Paused)),
         assigned: None,
-        committed: Some(committed),
+        // Until it has its partitions, what it stored for them is not known here.
+        committed: (forward.state != ForwardState::Starting && !forward.partitions.is_empty()).then_some(committed),
     }
 }
 
@@ -66,7 +67,7 @@ pub(super) fn observe(forwards: &[ForwardStatus], metric: &Metric) -> Observed {
         let labels = Labels::from([("forward".to_owned(), forward.name.clone())]);
         Some(Series { labels, figure: figure(forward, metric.name)? })
     });
-    Observed { series: series.collect(), complete: true }
+    Observed { series: series.collect(), complete: true, unseen: Vec::new() }
 }
 
 /// None: no such metric.
@@ -128,10 +129,12 @@ mod tests {
             end: None,
         };
         let partitions = vec![place("b", 1, Some(3)), place("b", 0, Some(5)), place("a", 0, None)];
-        let seen = group(&ForwardStatus { partitions, ..ForwardStatus::default() });
+        let seen = group(&ForwardStatus { partitions, state: ForwardState::Running, ..ForwardStatus::default() });
         let committed: Vec<(String, i32, i64)> =
             seen.committed.unwrap().iter().map(|it| (it.topic.to_string(), it.partition, it.offset)).collect();
         assert_eq!(committed, [("b".to_owned(), 0, 5), ("b".to_owned(), 1, 3)]);
         assert_eq!(seen.group_type, "forward");
+        let begins = group(&ForwardStatus { state: ForwardState::Running, ..ForwardStatus::default() });
+        assert_eq!(begins.committed, None, "it has no partitions yet");
     }
 }

@@ -248,6 +248,7 @@ pub(crate) fn add_group(view: &mut ClusterView, group: &str, topic: &str, lag: i
         .map(|place| Committed { topic: Arc::clone(&topic), partition: place.partition, offset: place.committed })
         .collect();
     let place = GroupTopicView {
+        judged: true,
         status: GroupStatus::Ok,
         lag: Some(lag),
         complete: true,

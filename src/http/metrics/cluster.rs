@@ -198,7 +198,7 @@ fn each_dir(view: &ClusterView, emit: &mut Emit<'_>, value: fn(&DirView) -> Opti
 }
 
 fn each_topic(view: &ClusterView, emit: &mut Emit<'_>, value: fn(&TopicView) -> Option<f64>) {
-    for (name, topic) in &view.topics {
+    for (name, topic) in view.topics.iter().filter(|(_, topic)| topic.watched) {
         if let Some(value) = value(topic) {
             emit(&[("topic", name)], value);
         }

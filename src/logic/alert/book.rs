@@ -138,9 +138,13 @@ impl Book {
                 }
             }
         }
-        let reading = if observed.complete { Reading::GONE } else { Reading::UNKNOWN };
+        let gone = |labels: &Labels| {
+            let covers = |some: &Labels| some.iter().all(|(name, value)| labels.get(name) == Some(value));
+            observed.complete && !observed.unseen.iter().any(covers)
+        };
         let unseen = self.alerts.get_mut(&rule.name).into_iter().flatten();
         for (labels, alert) in unseen.filter(|(labels, alert)| alert.seen_in != evaluation && scope.includes(labels)) {
+            let reading = if gone(labels) { Reading::GONE } else { Reading::UNKNOWN };
             if let Some(change) = alert.step(rule, labels, &reading, now) {
                 step(labels, change);
             }

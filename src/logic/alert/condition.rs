@@ -61,12 +61,35 @@ pub(super) fn judge(rule: &Rule, figure: &Figure) -> Reading {
                 precision: Precision::Measured,
             }
         }
-        Figure::Age { seconds, older_than } => judge_age(rule, seconds.filter(|age| !age.is_nan()), older_than),
+        Figure::Age { seconds, error, older_than } => {
+            let estimate = seconds.map(|seconds| Estimate { seconds, error: *error });
+            judge_age(rule, estimate.filter(|age| !age.seconds.is_nan()), older_than)
+        }
         Figure::Unknown => Reading::UNKNOWN,
     }
 }
 
-fn judge_age(rule: &Rule, estimate: Option<f64>, older_than: &[(Duration, Option<bool>)]) -> Reading {
+/// An age in seconds, and by how much it may be wrong.
+#[derive(Clone, Copy)]
+struct Estimate {
+    seconds: f64,
+    error: f64,
+}
+
+impl Estimate {
+    /// Whether it meets the condition wherever in its range the truth lies; none: that depends.
+    fn meets(self, condition: Condition) -> Option<bool> {
+        let least = if self.error.is_finite() { (self.seconds - self.error).max(0.0) } else { self.seconds };
+        let met = condition.is_met(least);
+        (met == condition.is_met(self.seconds + self.error)).then_some(met)
+    }
+
+    fn precision(self) -> Precision {
+        if self.error.is_finite() { Precision::Measured } else { Precision::LowerBound }
+    }
+}
+
+fn judge_age(rule: &Rule, estimate: Option<Estimate>, older_than: &[(Duration, Option<bool>)]) -> Reading {
     let is_older = |threshold: f64| {
         let age = age_of(threshold)?;
         older_than.iter().find(|(asked, _)| *asked == age)?.1
@@ -74,16 +97,20 @@ fn judge_age(rule: &Rule, estimate: Option<f64>, older_than: &[(Duration, Option
     let is_met = |threshold: f64| match (is_older(threshold), rule.condition) {
         (Some(older), Condition::Above(_) | Condition::AtLeast(_)) => Some(older),
         (Some(older), Condition::Below(_)) => Some(!older),
-        (None, condition) => estimate.map(|age| condition.with_threshold(threshold).is_met(age)),
+        (None, condition) => estimate?.meets(condition.with_threshold(threshold)),
     };
     let threshold = rule.condition.threshold();
     let verdict = verdict(is_met(threshold), is_met(rule.clear_at));
     // "9 min (above 10 min)" would make people doubt what is certain.
-    let certain = is_older(threshold) == Some(true) && estimate.is_none_or(|age| age <= threshold);
+    let certain = is_older(threshold) == Some(true) && estimate.is_none_or(|age| age.seconds <= threshold);
     if certain {
         return Reading { verdict, value: Some(threshold), precision: Precision::LowerBound };
     }
-    Reading { verdict, value: estimate, precision: Precision::Measured }
+    Reading {
+        verdict,
+        value: estimate.map(|age| age.seconds),
+        precision: estimate.map_or(Precision::Measured, Estimate::precision),
+    }
 }
 
 /// From whether the figure breaks the rule, and whether it would break it with `clear_at` as the threshold.
@@ -151,6 +178,7 @@ mod tests {
         use Verdict::{Between, Broken, Good, Unknown};
         let age = |seconds, older: &[(u32, Option<bool>)]| Figure::Age {
             seconds,
+            error: 0.0,
             older_than: older.iter().map(|(minutes, older)| (MINUTE * *minutes, *older)).collect(),
         };
         let ten = Above(600.0);
@@ -165,6 +193,11 @@ mod tests {
         check("older than clear_at, and who knows", ten, 300.0, age(None, &[(5, Some(true))]), Unknown);
         check("not broken, and who knows whether over", ten, 300.0, age(None, &[(10, Some(false))]), Between);
         check("below is not older", Below(600.0), 600.0, age(None, &[(10, Some(false))]), Broken);
+        let about = |seconds, error| Figure::Age { seconds: Some(seconds), error, older_than: Vec::new() };
+        check("an estimate that may be wrong by less than matters", ten, 600.0, about(500.0, 50.0), Good);
+        check("one that may be wrong by more", ten, 600.0, about(580.0, 50.0), Unknown);
+        check("a lower bound proves that it is old", ten, 600.0, about(700.0, f64::INFINITY), Broken);
+        check("and never that it is not", ten, 600.0, about(5.0, f64::INFINITY), Unknown);
         check("no age is negative", Above(-1.0), -1.0, age(Some(0.0), &[]), Broken);
     }
 
@@ -172,7 +205,8 @@ mod tests {
     fn what_is_shown_does_not_contradict_what_is_certain() {
         let rule = Rule { condition: Condition::Above(600.0), clear_at: 600.0, ..rule("r", "group_lag_seconds") };
         let shown = |seconds| {
-            let reading = judge(&rule, &Figure::Age { seconds, older_than: vec![(MINUTE * 10, Some(true))] });
+            let reading =
+                judge(&rule, &Figure::Age { seconds, error: 0.0, older_than: vec![(MINUTE * 10, Some(true))] });
             (reading.value, reading.precision)
         };
         assert_eq!(shown(Some(540.0)), (Some(600.0), Precision::LowerBound));

@@ -70,6 +70,11 @@ pub struct Alert {
     pub fingerprint: String,
 }
 
+/// Alerts that the notice itself left out.
+fn left_out(notice: &Notice) -> usize {
+    usize::try_from(notice.more).unwrap_or(usize::MAX)
+}
+
 impl Document {
     /// Puts `notice` into Alertmanager's form.
     pub fn new(notice: &Notice) -> Self {
@@ -79,7 +84,7 @@ impl Document {
         Self {
             version: "4",
             group_key: format!("barnabas:{}", notice.channel),
-            truncated_alerts: total.saturating_sub(alerts.len()),
+            truncated_alerts: total.saturating_sub(alerts.len()).saturating_add(left_out(notice)),
             status: status(!notice.firing.is_empty()),
             receiver: notice.channel.clone(),
             group_labels: Pairs::new(),

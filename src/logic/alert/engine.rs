@@ -176,7 +176,7 @@ impl Engine {
             labels: Labels::from([("channel".to_owned(), name.clone())]),
             figure: channel.failing(now),
         };
-        Observed { series: self.channels.iter().map(series).collect(), complete: true }
+        Observed { series: self.channels.iter().map(series).collect(), complete: true, unseen: Vec::new() }
     }
 
     /// The channel took this notice.

@@ -70,6 +70,8 @@ pub enum Figure {
     Age {
         /// The estimate; none: not known yet.
         seconds: Option<f64>,
+        /// By how much it may be wrong, in seconds; infinite: it is a lower bound.
+        error: f64,
         /// For each age: whether it is older; none: not known this time.
         older_than: Vec<(Duration, Option<bool>)>,
     },
@@ -84,6 +86,8 @@ pub struct Observed {
     pub series: Vec<Series>,
     /// A series that is not here does not exist any more. If not complete, it may just not have been seen.
     pub complete: bool,
+    /// Labels of what could not be asked: series that have all of one of these may exist without being here.
+    pub unseen: Vec<Labels>,
 }
 
 const fn of_cluster(name: &'static str, labels: &'static [&'static str], unit: Unit) -> Metric {

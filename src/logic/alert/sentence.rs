@@ -177,7 +177,9 @@ fn sentence_of_ours(metric: &str, value: f64) -> &'static str {
         "forward_suspended" => "Forward {forward} is not suspended",
         "forward_paused" if is_on => "Forward {forward} is paused",
         "forward_paused" => "Forward {forward} is not paused",
-        "forward_stalled" if is_on => "Forward {forward} is stalled: its state or its dead letters cannot be stored",
+        "forward_stalled" if is_on => {
+            "Forward {forward} is stalled: it cannot read, or what it did cannot be stored; `barnabas status` says why"
+        }
         "forward_stalled" => "Forward {forward} is not stalled",
         "forward_consumed_total" => "Events that forward {forward} consumed: {value}",
         "forward_delivered_total" => "Events that forward {forward} delivered: {value}",

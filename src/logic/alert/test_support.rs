@@ -47,5 +47,6 @@ pub(super) fn observed(series: &[(&[(&str, &str)], f64)]) -> Observed {
             .map(|(pairs, value)| Series { labels: labels(pairs), figure: Figure::Value(*value) })
             .collect(),
         complete: true,
+        unseen: Vec::new(),
     }
 }

@@ -69,7 +69,7 @@ impl World {
     /// From now on, polls see these series, and no figure in any.
     pub(super) fn sees_nothing_of(&mut self, metric: &'static str, pairs: &[(&str, &str)]) -> &mut Self {
         let series = vec![Series { labels: labels(pairs), figure: Figure::Unknown }];
-        self.sees_all(metric, Observed { series, complete: true })
+        self.sees_all(metric, Observed { series, complete: true, unseen: Vec::new() })
     }
 
     pub(super) fn sees_all(&mut self, metric: &'static str, observed: Observed) -> &mut Self {

@@ -68,11 +68,15 @@ impl Words {
             Reason::Test => " This is a test that a person asked for.",
             _ => "",
         };
+        let more = match notice.more {
+            0 => String::new(),
+            more => format!("{more} more alerts are not listed here. "),
+        };
         Self {
             subject: subject(notice),
             worst: notice.firing.iter().map(|alert| alert.severity).max(),
             sections: [firing, over].into_iter().filter(|section| !section.entries.is_empty()).collect(),
-            footer: format!("barnabas, channel {}, {}.{reason}", shown(&notice.channel, 100), date(notice.at)),
+            footer: format!("{more}barnabas, channel {}, {}.{reason}", shown(&notice.channel, 100), date(notice.at)),
         }
     }
 

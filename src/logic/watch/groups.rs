@@ -13,7 +13,7 @@ use super::charts::{ChartStep, MOST_CHARTS};
 use super::ends::{Ends, TopicAges, is_same};
 use super::progress::{Poll, Progress, Readers};
 use super::snapshot::{Committed, GroupSeen, OffsetsAt, PartitionSeen, Snapshot, TopicSeen};
-use super::view::{GroupPartitionView, GroupTopicView, GroupView};
+use super::view::{GroupPartitionView, GroupStatus, GroupTopicView, GroupView};
 use crate::logic::lag::{lag, next_to_read};
 use crate::logic::moment::Moment;
 
@@ -228,7 +228,7 @@ impl GroupTopic {
         mut ages: TopicAges<'_>,
         exact: &ExactAnswers,
     ) -> GroupTopicView {
-        let mut view = GroupTopicView { complete: true, ..GroupTopicView::default() };
+        let mut view = GroupTopicView { complete: true, judged: true, ..GroupTopicView::default() };
         let mut oldest = Age::ZERO;
         let mut older: Vec<_> = exact.iter().map(|(age, _)| (*age, Some(false))).collect();
         let mut partitions = Vec::with_capacity(committed.len());
@@ -252,6 +252,7 @@ impl GroupTopic {
             oldest = oldest.oldest(age);
             let mut progress = self.progress(partition.number, *offset);
             let status = progress.observe(*offset, lag, poll);
+            view.judged &= progress.is_judged();
             partitions.push(progress);
             view.add(GroupPartitionView {
                 partition: partition.number,
@@ -300,6 +301,11 @@ fn lag_of(committed: i64, partition: &PartitionSeen) -> (i64, Option<i64>) {
 }
 
 impl GroupTopicView {
+    /// Whether its status can be told: what is bad is certain, what is good only when all was judged.
+    pub(super) fn is_judged(&self) -> bool {
+        self.judged || self.status != GroupStatus::Ok
+    }
+
     fn add(&mut self, partition: GroupPartitionView) {
         self.status = self.status.max(partition.status);
         self.complete &= partition.lag.is_some();

@@ -116,6 +116,12 @@ impl Progress {
         self.status
     }
 
+    /// Whether an ok means that it does well: it has nothing to read, or we saw it commit. Else it only was not
+    /// watched for long enough.
+    pub(super) fn is_judged(&self) -> bool {
+        self.status != GroupStatus::Ok || self.waiting_polls == 0 || self.commits > 1
+    }
+
     /// Takes in what a poll saw, and judges. Where the lag is not known the status stays as it was.
     pub(super) fn observe(&mut self, committed: i64, lag: Option<i64>, poll: Poll) -> GroupStatus {
         let now = u32::try_from(poll.now.since_start().as_secs()).unwrap_or(u32::MAX);

@@ -14,6 +14,7 @@ pub fn observe(view: &ClusterView, metric: &Metric) -> Observed {
         return Observed::default();
     }
     let mut of = Collector { cluster: &view.seen.cluster, series: Vec::new() };
+    let mut unseen = Vec::new();
     let reached = view.seen.brokers.is_some();
     let complete = match metric.name {
         "cluster_up" => {
@@ -41,11 +42,12 @@ pub fn observe(view: &ClusterView, metric: &Metric) -> Observed {
             for (group, figures) in &view.groups {
                 figures.topics.iter().for_each(|(topic, figures)| of.group(group, topic, figures, name));
             }
+            unseen = groups_that_nobody_told_of(view);
             reached && view.seen.groups_complete
         }
         _ => false,
     };
-    Observed { series: of.series, complete }
+    Observed { series: of.series, complete, unseen }
 }
 
 impl ClusterView {
@@ -53,6 +55,16 @@ impl ClusterView {
     fn is_before_the_first_poll(&self) -> bool {
         self.seen.cluster.is_empty()
     }
+}
+
+/// Whatever they committed is unknown, so that a topic that is not among theirs may still be one of theirs.
+fn groups_that_nobody_told_of(view: &ClusterView) -> Vec<Labels> {
+    let untold = view.seen.groups.iter().filter(|(_, group)| group.committed.is_none());
+    let labels = |name: &Arc<str>| {
+        [("cluster", view.seen.cluster.to_string()), ("group", name.to_string())]
+            .map(|(name, value)| (name.to_owned(), value))
+    };
+    untold.map(|(name, _)| Labels::from(labels(name))).collect()
 }
 
 struct Collector<'a> {
@@ -155,9 +167,10 @@ impl Collector<'_> {
             "group_lag_seconds" if figures.lag.is_none() => Figure::Unknown,
             "group_lag_seconds" => Figure::Age {
                 seconds: figures.lag_seconds.map(|seconds| seconds.value),
+                error: figures.lag_seconds.map_or(0.0, |seconds| seconds.error),
                 older_than: figures.older_than.clone(),
             },
-            "group_status" => known(figures.lag.map(|_| figures.status.number())),
+            "group_status" => known(figures.lag.filter(|_| figures.is_judged()).map(|_| figures.status.number())),
             _ => return,
         };
         self.add([("group", group.to_string()), ("topic", topic.to_string())], figure);

@@ -134,6 +134,8 @@ pub struct GroupView {
 pub struct GroupTopicView {
     /// By Burrow's rules: the worst of its partitions.
     pub status: GroupStatus,
+    /// Every partition was watched for long enough to be judged; else a status of ok says nothing yet.
+    pub judged: bool,
     /// end − max(committed, log start) over the partitions with a committed offset whose end is known. None: of no
     /// partition both are known.
     pub lag: Option<i64>,
