@@ -13,6 +13,7 @@
     reason = "tests fail by panics"
 )]
 
+mod alerts;
 mod brokers;
 mod commands;
 mod consume;
