@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Shows barnabas at work: builds it, starts a throwaway Kafka and a webhook receiver that prints what it gets, runs the
-# configuration examples/guance.toml between them, and feeds the events of examples/guance-events.jsonl. Then it stays up,
-# to be looked at, until Ctrl-C. Leaves nothing behind but the build and the cached Kafka.
+# configuration examples/guance.toml between them, and feeds the events of examples/guance-events.jsonl. Then a consumer
+# group falls behind and catches up, and a mail server shows the two mails that result. Then it stays up, to be looked at,
+# until Ctrl-C. Leaves nothing behind but the build and the cached Kafka.
 #
 # usage: scripts/demo.sh [--once]
 #
 #   --once      end by itself, with exit status 0 only where everything became what examples/guance-expected.json says
+#               and both mails came
 #
-# What is missing (Rust, a JDK, Maven) is installed on Debian and Ubuntu as root, else named.
+# What is missing (Rust, a JDK, Maven, openssl, aiosmtpd) is installed on Debian and Ubuntu as root, else named. Without
+# aiosmtpd the mails are left out.
 
 set -euo pipefail
 
@@ -16,6 +19,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$ROOT/scripts/lib/common.sh"
 # shellcheck source=scripts/lib/need.sh
 . "$ROOT/scripts/lib/need.sh"
+# shellcheck source=scripts/lib/demo_monitor.sh
+. "$ROOT/scripts/lib/demo_monitor.sh"
 
 EVENTS="$ROOT/examples/guance-events.jsonl"
 EXPECTED="$ROOT/examples/guance-expected.json"
@@ -49,16 +54,17 @@ main() {
     trap 'exit 143' TERM
     start_kafka
     start_receiver
+    start_mail_server
     write_config
     start_barnabas
     feed
     wait_until "$SETTLE_LIMIT" all_settled || say "not everything was settled within $SETTLE_LIMIT s"
     show
-    if [ -n "$ONCE" ]; then
-        as_expected
-    else
-        stay
-    fi
+    local wrong=0
+    if [ -n "$ONCE" ]; then as_expected || wrong=1; fi
+    watch_and_mail || wrong=1
+    [ -z "$ONCE" ] || return "$wrong"
+    stay
 }
 
 title() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
@@ -84,7 +90,7 @@ start_receiver() {
     URL="http://127.0.0.1:$(cat "$DIR/receiver.port")/api/alerts"
 }
 
-# The example with this machine's addresses, and nothing else changed.
+# The example with this machine's addresses, and what the mails need added to it; nothing else is changed.
 write_config() {
     CONFIG="$DIR/guance.toml"
     if (exec 3<>"/dev/tcp/${PAGES%:*}/${PAGES#*:}") 2>/dev/null; then
@@ -98,6 +104,7 @@ write_config() {
     for wanted in "\"$BOOTSTRAP\"" "\"$DIR/state\"" "\"$PAGES\"" "\"$URL\""; do
         grep -qF "$wanted" "$CONFIG" || die "examples/guance.toml has no line to put $wanted into"
     done
+    monitor_config >>"$CONFIG"
 }
 
 start_barnabas() {
@@ -155,6 +162,7 @@ Try          $BARNABAS dead-letters replay --all --config $CONFIG
              $BARNABAS produce event --config $CONFIG < $EVENTS
              kill -9 $BARNABAS_PID    (and see that the next start loses nothing)
 TEXT
+    monitor_hints
     wait "$BARNABAS_PID" || say "barnabas ended: $(tail -n 3 "$DIR/barnabas.log")"
 }
 
@@ -229,6 +237,7 @@ clean_up() {
     [ -z "$BARNABAS_PID" ] || kill "$BARNABAS_PID" 2>/dev/null || true
     [ -z "$BARNABAS_PID" ] || wait "$BARNABAS_PID" 2>/dev/null || true
     [ -z "$RECEIVER_PID" ] || kill "$RECEIVER_PID" 2>/dev/null || true
+    stop_mail_server
     [ -z "$KAFKA" ] || "$ROOT/scripts/kafka.sh" stop --dir "$KAFKA" || true
     [ -z "$DIR" ] || rm -rf "$DIR"
     exit "$status"

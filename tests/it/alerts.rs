@@ -94,7 +94,7 @@ fn after_a_kill_nothing_is_told_twice_and_the_next_run_tells_the_end() {
     server.wait_for_mark(4, 2);
 }
 
-/// The last line about it in the log, without the time.
+/// How many of its runs have said that a notice was not taken; each says so once for a reason.
 fn attempts(barnabas: &Barnabas) -> usize {
     barnabas.log().matches("not told yet").count()
 }

@@ -1,11 +1,14 @@
 //! What the tests of alerts share: a group that can fall behind, marks that show that nothing came before them, a mail
 //! server with STARTTLS and a login that can go and come back, a page to look at. Expects nothing of alerts itself.
 
+use std::fs;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use barnabas::logic::rfc3339;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::barnabas::Barnabas;
 use crate::support::config::kafka_section;
@@ -87,13 +90,16 @@ impl Scene {
 pub(super) struct MailServer {
     certificates: Certificates,
     port: u16,
+    /// Holds what it took, also before it went.
+    dir: TempDir,
     running: Option<Catcher>,
 }
 
 impl MailServer {
     /// There is a port for it, and nothing on it.
     pub(super) fn away() -> Self {
-        Self { certificates: Certificates::new(), port: free_port(), running: None }
+        let dir = tempfile::tempdir().expect("temporary folder");
+        Self { certificates: Certificates::new(), port: free_port(), dir, running: None }
     }
 
     pub(super) fn start() -> Self {
@@ -102,12 +108,13 @@ impl MailServer {
         server
     }
 
-    /// With further arguments of smtp_catcher.py. It has forgotten what it took before.
+    /// With further arguments of smtp_catcher.py.
     pub(super) fn come(&mut self, more: &[&str]) {
         let [certificate, key] = self.certificates.server();
-        let listen = format!("127.0.0.1:{}", self.port);
-        let own = ["--listen", &listen, "--starttls", &certificate, &key, "--user", USER, "--password", PASSWORD];
-        self.running = Some(Catcher::start(&[&own, more].concat()));
+        let (listen, log) = (format!("127.0.0.1:{}", self.port), self.log_file().display().to_string());
+        let place = ["--listen", &listen, "--log", &log];
+        let login = ["--starttls", &certificate, &key, "--user", USER, "--password", PASSWORD];
+        self.running = Some(Catcher::start(&[&place, &login[..], more].concat()));
     }
 
     /// At once, in the middle of whatever it does.
@@ -130,9 +137,16 @@ impl MailServer {
         )
     }
 
-    /// What it took since it came.
-    pub(super) fn mails(&self) -> Vec<Mail> {
-        self.running.as_ref().expect("the mail server runs").mails()
+    fn log_file(&self) -> PathBuf {
+        self.dir.path().join("mails")
+    }
+
+    /// What it took.
+    fn mails(&self) -> Vec<Mail> {
+        let text = fs::read_to_string(self.log_file()).unwrap_or_default();
+        // The last line may be under way.
+        let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+        complete.lines().map(|line| serde_json::from_str(line).expect("a mail in the log")).collect()
     }
 
     /// Everything that was said to it since it came.
