@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout, timeout_at};
 
 use super::courier::{Courier, Delivery, Verdict};
 use super::heartbeat::Heartbeat;
@@ -31,6 +31,8 @@ pub(super) use start::Alerts;
 const EVALUATE_EVERY: Duration = Duration::from_secs(5);
 /// How long the state may take to store what changed; after that people are told all the same.
 const STORE_WITHIN: Duration = Duration::from_secs(5);
+/// How long attempts that are under way at the end may take to come to theirs.
+const FINISH_WITHIN: Duration = Duration::from_secs(3);
 /// Polls that may be missing before the heartbeat stops.
 const POLLS_MISSED: u32 = 3;
 
@@ -60,7 +62,7 @@ pub enum Command {
         /// Where the answer goes.
         answer: oneshot::Sender<Result<String, String>>,
     },
-    /// Store what was decided, and end.
+    /// Let what is under way come to its end, store what was decided, and end.
     End,
 }
 
@@ -124,10 +126,25 @@ impl Alerting {
                 () = until(wakes_at) => {}
                 Some(delivery) = self.deliveries.recv() => self.delivered(delivery),
                 command = self.commands.recv() => match command {
-                    Some(Command::End) | None => return self.act().await,
+                    Some(Command::End) | None => return self.finish().await,
                     Some(command) => self.obey(command),
                 },
             }
+        }
+    }
+
+    /// Stores what was decided, and what becomes of the attempts that are under way: what is not known to be taken is
+    /// sent again by the next run.
+    async fn finish(&mut self) {
+        self.act().await;
+        for (_, seat) in &mut self.seats {
+            seat.courier.begin_to_end();
+        }
+        let deadline = clock::instant(clock::now() + FINISH_WITHIN);
+        // The last courier that ends closes the channel.
+        while let Ok(Some(delivery)) = timeout_at(deadline, self.deliveries.recv()).await {
+            self.delivered(delivery);
+            self.act().await;
         }
     }
 

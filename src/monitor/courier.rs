@@ -50,7 +50,8 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Courier {
     channel: Arc<Channel>,
-    notices: mpsc::Sender<Notice>,
+    /// None: it is ending.
+    notices: Option<mpsc::Sender<Notice>>,
     task: JoinHandle<()>,
 }
 
@@ -66,15 +67,21 @@ impl Courier {
     pub(super) fn start(name: String, channel: Arc<Channel>, deliveries: mpsc::Sender<Delivery>) -> Self {
         let (sender, notices) = mpsc::channel(1);
         let task = tokio::spawn(carry(name, Arc::clone(&channel), notices, deliveries));
-        Self { channel, notices: sender, task }
+        Self { channel, notices: Some(sender), task }
     }
 
     /// Gives it a notice; it has one at a time, and the next one when that was taken or given up.
     pub(super) fn give(&self, notice: Notice) {
-        // Full only where the promise above was broken, closed only where the task is being ended.
-        if self.notices.try_send(notice).is_err() {
+        // Full only where the promise above was broken, gone or closed only where the task is being ended.
+        if self.notices.as_ref().is_none_or(|notices| notices.try_send(notice).is_err()) {
             tracing::debug!("a notice was given to a courier that is busy; it is sent after the next start");
         }
+    }
+
+    /// Takes no further notice. An attempt that is under way comes to its end, and is the last: a mail that was taken
+    /// just now must not be sent again only because nobody listened to the answer.
+    pub(super) fn begin_to_end(&mut self) {
+        self.notices = None;
     }
 
     /// What it serves.
@@ -110,9 +117,11 @@ async fn carry(
             if deliveries.send(delivery).await.is_err() {
                 return;
             }
-            match wait {
-                Some(wait) => tokio::time::sleep_until(clock::instant(clock::now() + wait)).await,
-                None => break,
+            let Some(wait) = wait else { break };
+            tokio::select! {
+                () = tokio::time::sleep_until(clock::instant(clock::now() + wait)) => {}
+                // There is never a second notice, so this says that it is to end.
+                _ = notices.recv() => return,
             }
         }
     }

@@ -77,14 +77,14 @@ fn after_a_kill_nothing_is_told_twice_and_the_next_run_tells_the_end() {
     let mut barnabas = Barnabas::start(&[scene.config(10, &["ops"]), server.channel("ops")].concat());
     scene.fall_behind(&barnabas);
     let told = server.wait_for_mail(1);
-    barnabas.kill9();
+    kill_when_taken(&mut barnabas);
     barnabas.run();
     scene.mark();
     server.wait_for_mark(2, 1);
     let known = wait_for_alert(&barnabas, "backlog", |alert| alert["state"] == "firing");
     assert_eq!(known["told"], json!(["ops"]));
 
-    barnabas.kill9();
+    kill_when_taken(&mut barnabas);
     scene.catch_up(&barnabas);
     barnabas.run();
     let over = server.wait_for_mail(3);
@@ -92,6 +92,16 @@ fn after_a_kill_nothing_is_told_twice_and_the_next_run_tells_the_end() {
     assert_eq!(over.header("In-Reply-To"), told.header("Message-ID"));
     scene.mark();
     server.wait_for_mark(4, 2);
+}
+
+/// SIGKILL, not before it knows that the mail server took its last mail: else it would send that again, with the same id.
+#[track_caller]
+fn kill_when_taken(barnabas: &mut Barnabas) {
+    wait_until(LIMIT, "the mail is known to be taken", || {
+        let channel = &barnabas.status().expect("it runs")["channels"][0];
+        channel["waiting"] == 0 && channel["last_taken_at"].is_string()
+    });
+    barnabas.kill9();
 }
 
 /// How many of its runs have said that a notice was not taken; each says so once for a reason.
@@ -123,6 +133,31 @@ fn what_a_mail_server_did_not_take_is_told_once_by_the_next_run_under_the_same_i
     assert_eq!(told.header("Message-ID"), Some(id.as_str()));
     scene.mark();
     server.wait_for_mark(2, 1);
+}
+
+#[test]
+fn a_mail_that_is_under_way_at_a_stop_or_a_reload_is_not_sent_again() {
+    let (scene, mut server) = (Scene::new("under-way"), MailServer::away());
+    server.come(&["--slow", "1"]);
+    let config = |above: i64| [scene.config(above, &["ops"]), server.channel("ops")].concat();
+    let mut barnabas = Barnabas::start(&config(10));
+    let heard = |count: usize| {
+        wait_until(LIMIT, "the mail server hears a mail", || server.heard().matches("Message-ID: ").count() == count);
+    };
+    scene.fall_behind(&barnabas);
+    heard(1);
+    assert!(barnabas.terminate().success());
+    barnabas.run();
+    scene.mark();
+    heard(2);
+    barnabas.configure(&config(1000));
+    reload(&barnabas, 1);
+    server.wait_for_mark(2, 1);
+    let over = server.wait_for_mail(3);
+    assert!(over.text.contains("Over: 1") && over.text.contains(&scene.group), "{}", over.text);
+    scene.mark();
+    server.wait_for_mark(4, 2);
+    heard(4);
 }
 
 #[test]

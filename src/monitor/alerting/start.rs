@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{
-    Alerting, ClusterFigures, Command, Courier, EVALUATE_EVERY, Engine, Heartbeat, POLLS_MISSED, STORE_WITHIN, Saves,
-    Seat, now,
+    Alerting, ClusterFigures, Command, Courier, EVALUATE_EVERY, Engine, FINISH_WITHIN, Heartbeat, POLLS_MISSED,
+    STORE_WITHIN, Saves, Seat, now,
 };
 use crate::config::schema::{Config, NotifySettings};
 use crate::logic::alert::{DocumentKind, Rule, built_in};
@@ -22,8 +22,8 @@ use crate::status::{StatusBoard, StatusPublisher};
 
 /// Commands and deliveries that may wait.
 const QUEUE: usize = 16;
-/// How long the loop may take to store its last decisions.
-const END_WITHIN: Duration = Duration::from_secs(2 * STORE_WITHIN.as_secs());
+/// How long the loop may take to hear of the last attempts and to store its last decisions.
+const END_WITHIN: Duration = Duration::from_secs(FINISH_WITHIN.as_secs() + 2 * STORE_WITHIN.as_secs());
 
 /// The task that evaluates rules.
 #[derive(Debug)]
