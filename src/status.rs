@@ -85,9 +85,9 @@ impl StatusPublisher {
         self.posted.send_modify(|posted| posted.clusters = clusters);
     }
 
-    /// This is where alerts are published from now on.
-    pub fn set_alerts(&self, alerts: watch::Receiver<Arc<AlertsPublication>>) {
-        self.posted.send_modify(|posted| posted.alerts = Some(alerts));
+    /// This is where alerts are published from now on; none: there are none.
+    pub fn set_alerts(&self, alerts: Option<watch::Receiver<Arc<AlertsPublication>>>) {
+        self.posted.send_modify(|posted| posted.alerts = alerts);
     }
 
     /// /metrics shows at most so many series of a metric from now on (`monitor.max_series`).

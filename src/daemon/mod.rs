@@ -246,15 +246,23 @@ impl Daemon {
     async fn stop(&mut self, signals: &mut Signals) {
         self.publisher.set_reasons(vec!["stopping".to_owned()]);
         let forwards = std::mem::take(&mut self.forwards);
+        let monitor = self.monitor.take();
+        let ended = async {
+            let alerts = async {
+                if let Some(monitor) = monitor {
+                    monitor.end().await;
+                }
+            };
+            tokio::join!(drain(forwards, self.config.shutdown_timeout), alerts);
+        };
         tokio::select! {
-            () = drain(forwards, self.config.shutdown_timeout) => {}
+            () = ended => {}
             _ = signals.next() => tracing::warn!("told to stop at once: what is in flight is sent again by the next run"),
         }
-        if let Some(monitor) = self.monitor.take() {
-            monitor.end().await;
-        }
-        if let Err(error) = self.state.write_offsets_json().await {
-            tracing::warn!(%error, "offsets.json was not written");
+        match timeout(CLOSE_STATE, self.state.write_offsets_json()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "offsets.json was not written"),
+            Err(_) => tracing::warn!("offsets.json was not written in time"),
         }
     }
 }

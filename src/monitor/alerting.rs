@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout, timeout_at};
 
 use super::courier::{Courier, Delivery, Verdict};
-use super::heartbeat::Heartbeat;
+use super::forwards::ForwardHistory;
 use super::observe;
 use crate::clock;
 use crate::logic::alert::engine::Engine;
@@ -25,7 +25,7 @@ use crate::logic::rfc3339;
 use crate::state::{self, DocumentChange, StateHandle};
 use crate::status::{AlertsPublication, ChannelStatus, ClusterPublication, StatusBoard};
 
-pub(super) use start::Alerts;
+pub(super) use start::{AlertSettings, Alerts, Prepared};
 
 /// How often rules on forwards are looked at.
 const EVALUATE_EVERY: Duration = Duration::from_secs(5);
@@ -99,9 +99,19 @@ struct Alerting {
     well_until: watch::Sender<Moment>,
     /// Figures that are older make the process unwell.
     stale_after: Duration,
-    /// What the state has not taken yet.
-    unsaved: BTreeMap<(DocumentKind, String), Option<String>>,
+    forwards: ForwardHistory,
+    unsaved: Unsaved,
     saves: Saves,
+}
+
+/// What the state has not taken yet; none: a document to be deleted.
+type Unsaved = BTreeMap<(DocumentKind, String), Option<String>>;
+
+/// What a loop leaves to the next one, after a reload.
+#[derive(Debug)]
+pub(super) struct Memory {
+    engine: Engine,
+    unsaved: Unsaved,
 }
 
 /// Whether the last attempt to store something succeeded, so that a full disk is said once.
@@ -112,7 +122,7 @@ enum Saves {
 }
 
 impl Alerting {
-    async fn run(mut self) {
+    async fn run(mut self) -> Memory {
         let mut ticks = interval(EVALUATE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let polled = Arc::clone(&self.polled);
@@ -126,7 +136,10 @@ impl Alerting {
                 () = until(wakes_at) => {}
                 Some(delivery) = self.deliveries.recv() => self.delivered(delivery),
                 command = self.commands.recv() => match command {
-                    Some(Command::End) | None => return self.finish().await,
+                    Some(Command::End) | None => {
+                        self.finish().await;
+                        return Memory { engine: self.engine, unsaved: self.unsaved };
+                    }
                     Some(command) => self.obey(command),
                 },
             }
@@ -168,7 +181,7 @@ impl Alerting {
     }
 
     fn evaluate_forwards(&mut self) {
-        let figures = observe::of_forwards(&self.metrics, &self.board.status().forwards);
+        let figures = observe::of_forwards(&self.metrics, &self.board.status().forwards, &mut self.forwards);
         self.engine.evaluate(Scope::Everything, &figures, now());
     }
 

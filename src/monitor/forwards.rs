@@ -19,13 +19,17 @@ pub(super) struct ForwardGroups {
     board: StatusBoard,
 }
 
+/// The forwards that do not commit to a group, which would be watched anyway; each with its cluster.
+pub(super) fn alone(forwards: &[ForwardSettings]) -> Vec<(String, String)> {
+    let alone = |forward: &&ForwardSettings| forward.group.is_none() || forward.offsets == OffsetsMode::Local;
+    forwards.iter().filter(alone).map(|forward| (forward.name.clone(), forward.cluster.clone())).collect()
+}
+
 impl ForwardGroups {
-    /// Those of `forwards` that read from `cluster` and do not commit to a group, which would be watched anyway.
-    pub(super) fn of_cluster(cluster: &str, forwards: &[ForwardSettings], board: StatusBoard) -> Self {
-        let alone = |forward: &&ForwardSettings| {
-            forward.cluster == cluster && (forward.group.is_none() || forward.offsets == OffsetsMode::Local)
-        };
-        Self { names: forwards.iter().filter(alone).map(|forward| forward.name.clone()).collect(), board }
+    /// Those of `alone`, as the function of that name gives them, that read from `cluster`.
+    pub(super) fn of_cluster(cluster: &str, alone: &[(String, String)], board: StatusBoard) -> Self {
+        let here = alone.iter().filter(|(_, of)| of == cluster);
+        Self { names: here.map(|(name, _)| name.clone()).collect(), board }
     }
 
     /// They as groups, with what they have stored by now.
@@ -61,21 +65,55 @@ fn group(forward: &ForwardStatus) -> GroupSeen {
     }
 }
 
+/// How much each forward had got rid of when it was first looked at: whether a suspension is over shows only when
+/// something was delivered.
+#[derive(Debug, Default)]
+pub(super) struct ForwardHistory {
+    settled_before: BTreeMap<String, u64>,
+}
+
+impl ForwardHistory {
+    /// Remembers the forwards that are new, and forgets those that are gone.
+    pub(super) fn note(&mut self, forwards: &[ForwardStatus]) {
+        self.settled_before.retain(|name, _| forwards.iter().any(|forward| forward.name == *name));
+        for forward in forwards {
+            self.settled_before.entry(forward.name.clone()).or_insert_with(|| answered(forward));
+        }
+    }
+
+    /// Whether the endpoint is known to work, or there is nothing to try it with.
+    fn is_proven(&self, forward: &ForwardStatus) -> bool {
+        forward.pending == 0 || self.settled_before.get(&forward.name).is_some_and(|before| answered(forward) > *before)
+    }
+}
+
+/// Records that the endpoint had its say about.
+fn answered(forward: &ForwardStatus) -> u64 {
+    forward.delivered.saturating_add(forward.dropped).saturating_add(forward.dead_lettered)
+}
+
 /// The series of a metric of [`crate::logic::alert::Source::Forwards`].
-pub(super) fn observe(forwards: &[ForwardStatus], metric: &Metric) -> Observed {
+pub(super) fn observe(forwards: &[ForwardStatus], history: &ForwardHistory, metric: &Metric) -> Observed {
     let series = forwards.iter().filter_map(|forward| {
         let labels = Labels::from([("forward".to_owned(), forward.name.clone())]);
-        Some(Series { labels, figure: figure(forward, metric.name)? })
+        Some(Series { labels, figure: figure(forward, history, metric.name)? })
     });
     Observed { series: series.collect(), complete: true, unseen: Vec::new() }
 }
 
-/// None: no such metric.
-fn figure(forward: &ForwardStatus, metric: &str) -> Option<Figure> {
+/// None: no such metric. What a forward does is not known while it begins, so that a restart ends no alert.
+fn figure(forward: &ForwardStatus, history: &ForwardHistory, metric: &str) -> Option<Figure> {
+    let begins = forward.state == ForwardState::Starting;
     let is = |state| u64::from(forward.state == state);
     let count = match metric {
         "forward_lag" => {
             return Some(forward.lag.map_or(Figure::Unknown, |lag| Figure::Value(real(lag.unsigned_abs()))));
+        }
+        "forward_pending" | "forward_in_flight" | "forward_oldest_pending_seconds" | "forward_stalled" if begins => {
+            return Some(Figure::Unknown);
+        }
+        "forward_suspended" if begins || (forward.state == ForwardState::Running && !history.is_proven(forward)) => {
+            return Some(Figure::Unknown);
         }
         "forward_oldest_pending_seconds" => {
             return Some(Figure::Value(forward.oldest_pending_seconds.unwrap_or(0.0)));
@@ -115,8 +153,28 @@ mod tests {
     fn every_metric_of_forwards_has_a_figure() {
         let forward = ForwardStatus { lag: Some(7), ..ForwardStatus::default() };
         for metric in METRICS.iter().filter(|metric| metric.source == Source::Forwards) {
-            assert!(figure(&forward, metric.name).is_some(), "{}", metric.name);
+            assert!(figure(&forward, &ForwardHistory::default(), metric.name).is_some(), "{}", metric.name);
         }
+    }
+
+    #[test]
+    fn a_restart_does_not_end_a_suspension() {
+        let mut history = ForwardHistory::default();
+        let mut forward = ForwardStatus { pending: 5, delivered: 100, ..ForwardStatus::default() };
+        let mut check = |why: &str, forward: &ForwardStatus, expected: Figure| {
+            history.note(std::slice::from_ref(forward));
+            assert_eq!(figure(forward, &history, "forward_suspended"), Some(expected), "{why}");
+        };
+        check("it begins", &forward, Figure::Unknown);
+        forward.state = ForwardState::Running;
+        check("it has not tried yet", &forward, Figure::Unknown);
+        forward.state = ForwardState::Suspended;
+        check("it tried", &forward, Figure::Value(1.0));
+        forward.state = ForwardState::Running;
+        forward.delivered = 101;
+        check("the endpoint took one", &forward, Figure::Value(0.0));
+        let idle = ForwardStatus { state: ForwardState::Running, ..ForwardStatus::default() };
+        check("there is nothing to try it with", &idle, Figure::Value(0.0));
     }
 
     #[test]

@@ -24,11 +24,18 @@ impl Drop for Heartbeat {
     }
 }
 
-/// Starts to ask, until `well_until`, which whoever watches puts off again and again.
+/// Everything that could be wrong with a heartbeat was right.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    endpoint: Arc<Endpoint>,
+    every: Duration,
+}
+
+/// Prepares the requests of `settings`.
 ///
 /// # Errors
 /// A URL or TLS files that cannot be used.
-pub(super) fn start(settings: &HeartbeatSettings, well_until: watch::Receiver<Moment>) -> Result<Heartbeat, String> {
+pub(super) fn prepare(settings: &HeartbeatSettings) -> Result<Prepared, String> {
     let webhook = &settings.webhook;
     let tls = if webhook.url.reveal().starts_with("https:") {
         Some(tls::client_config(&webhook.tls).map_err(|error| error.to_string())?)
@@ -36,8 +43,14 @@ pub(super) fn start(settings: &HeartbeatSettings, well_until: watch::Receiver<Mo
         None
     };
     let endpoint = Endpoint::new(webhook, tls).map_err(|error| error.to_string())?;
-    let every = settings.interval;
-    Ok(Heartbeat(tokio::spawn(beat(Arc::new(endpoint), every, well_until))))
+    Ok(Prepared { endpoint: Arc::new(endpoint), every: settings.interval })
+}
+
+impl Prepared {
+    /// Starts to ask, until `well_until`, which whoever watches puts off again and again.
+    pub(super) fn start(self, well_until: watch::Receiver<Moment>) -> Heartbeat {
+        Heartbeat(tokio::spawn(beat(self.endpoint, self.every, well_until)))
+    }
 }
 
 async fn beat(endpoint: Arc<Endpoint>, every: Duration, well_until: watch::Receiver<Moment>) {

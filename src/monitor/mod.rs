@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 
-use self::alerting::Alerts;
+use self::alerting::{AlertSettings, Alerts, Prepared};
 use self::forwards::ForwardGroups;
 use self::watcher::Watching;
-use crate::config::schema::{ClusterSettings, Config, ForwardSettings, MonitorSettings};
+use crate::config::schema::{ClusterSettings, Config, MonitorSettings};
 use crate::state::StateHandle;
 use crate::status::{ClusterPublication, StatusBoard, StatusPublisher};
 
@@ -49,7 +49,8 @@ struct Watchers {
 struct WatchSettings {
     monitor: Option<MonitorSettings>,
     clusters: Vec<ClusterSettings>,
-    forwards: Vec<ForwardSettings>,
+    /// Those that no consumer group shows, each with its cluster.
+    forwards: Vec<(String, String)>,
 }
 
 impl Monitor {
@@ -64,16 +65,23 @@ impl Monitor {
         publisher: &StatusPublisher,
         board: &StatusBoard,
     ) -> Result<Self, String> {
-        let watchers = Watchers::start(config, board)?;
+        let prepared = AlertSettings::of(config).map(Prepared::new).transpose()?;
+        let watchers = Watchers::start(WatchSettings::of(config), board)?;
+        let alerts = match prepared {
+            Some(prepared) => {
+                let memory = prepared.restore(state).await?;
+                Some(prepared.start(memory, &watchers, state, publisher, board))
+            }
+            None => None,
+        };
         watchers.publish(publisher);
-        let alerts = Alerts::start(config, &watchers, state, publisher, board).await?;
         Ok(Self { watchers, alerts })
     }
 
-    /// Takes a changed configuration over. Where nothing has changed that polls depend on, they and their charts go on.
+    /// Takes a changed configuration over. What it does not change goes on: polls with their charts, and alerts.
     ///
     /// # Errors
-    /// As `start`. What could not be started does not run then; the rest does.
+    /// As `start`; then all goes on as it was.
     pub async fn change_to(
         &mut self,
         config: &Config,
@@ -81,15 +89,39 @@ impl Monitor {
         publisher: &StatusPublisher,
         board: &StatusBoard,
     ) -> Result<(), String> {
-        // The old one must have stored what it decided before the new one reads it.
-        if let Some(alerts) = self.alerts.take() {
-            alerts.end().await;
+        let (watch_settings, alert_settings) = (WatchSettings::of(config), AlertSettings::of(config));
+        let watches_as_before = watch_settings == self.watchers.settings;
+        let is_as_before = watches_as_before && alert_settings.as_ref() == self.alerts.as_ref().map(Alerts::settings);
+        if is_as_before {
+            return Ok(());
         }
-        if WatchSettings::of(config) != self.watchers.settings {
-            self.watchers = Watchers::start(config, board)?;
-            self.watchers.publish(publisher);
+        // What can fail comes first: a mistake must not leave anybody without alerts.
+        let prepared = alert_settings.map(Prepared::new).transpose()?;
+        if !watches_as_before {
+            self.watchers = Watchers::start(watch_settings, board)?;
         }
-        self.alerts = Alerts::start(config, &self.watchers, state, publisher, board).await?;
+        let memory = match self.alerts.take() {
+            Some(alerts) => alerts.end().await,
+            None => None,
+        };
+        self.alerts = match prepared {
+            Some(prepared) => {
+                let memory = match memory {
+                    Some(memory) => prepared.take_over(memory),
+                    // Whoever is told twice is better off than who is told nothing.
+                    None => prepared.restore(state).await.unwrap_or_else(|error| {
+                        tracing::error!("what was told is not known, so that it may be told again: {error}");
+                        prepared.without_memory()
+                    }),
+                };
+                Some(prepared.start(memory, &self.watchers, state, publisher, board))
+            }
+            None => {
+                publisher.set_alerts(None);
+                None
+            }
+        };
+        self.watchers.publish(publisher);
         Ok(())
     }
 
@@ -111,21 +143,21 @@ impl WatchSettings {
         let watched = |name: &String| config.clusters.get(name).cloned();
         Self {
             clusters: config.monitor.iter().flat_map(|monitor| &monitor.clusters).filter_map(watched).collect(),
-            forwards: config.forwards.clone(),
-            monitor: config.monitor.clone(),
+            forwards: forwards::alone(&config.forwards),
+            // Polls do not depend on these.
+            monitor: config.monitor.clone().map(|monitor| MonitorSettings { heartbeat: None, ..monitor }),
         }
     }
 }
 
 impl Watchers {
-    fn start(config: &Config, board: &StatusBoard) -> Result<Self, String> {
-        let settings = WatchSettings::of(config);
+    fn start(settings: WatchSettings, board: &StatusBoard) -> Result<Self, String> {
         let (ages, wanted_ages) = watch::channel(BTreeSet::new());
         let polled = Arc::new(Notify::new());
         let mut watching = Vec::new();
         if let Some(monitor) = &settings.monitor {
             for cluster in &settings.clusters {
-                let forwards = ForwardGroups::of_cluster(&cluster.name, &config.forwards, board.clone());
+                let forwards = ForwardGroups::of_cluster(&cluster.name, &settings.forwards, board.clone());
                 watching.push(
                     watcher::start(monitor, cluster, forwards, wanted_ages.clone(), Arc::clone(&polled))
                         .map_err(|error| format!("cluster {} cannot be watched: {error}", cluster.name))?,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::forwards;
+use super::forwards::{self, ForwardHistory};
 use crate::logic::alert::{Metric, Observed, Source};
 use crate::logic::watch::{ClusterView, series};
 use crate::status::ForwardStatus;
@@ -17,7 +17,8 @@ pub(super) fn of_cluster(metrics: &[Metric], view: &ClusterView) -> Figures {
 }
 
 /// The series of those of `metrics` that forwards give.
-pub(super) fn of_forwards(metrics: &[Metric], forwards: &[ForwardStatus]) -> Figures {
+pub(super) fn of_forwards(metrics: &[Metric], forwards: &[ForwardStatus], history: &mut ForwardHistory) -> Figures {
+    history.note(forwards);
     let metrics = metrics.iter().filter(|metric| metric.source == Source::Forwards);
-    metrics.map(|metric| (metric.name, forwards::observe(forwards, metric))).collect()
+    metrics.map(|metric| (metric.name, forwards::observe(forwards, history, metric))).collect()
 }

@@ -39,7 +39,7 @@ fn clusters_and_channels_count_but_alerts_do_not() {
     publisher.set_clusters(vec![receiver]);
     let alerts = AlertsPublication { alerts: vec![made_up::alert("topic-backlog")], ..Default::default() };
     let (alerts, receiver) = watch::channel(Arc::new(alerts));
-    publisher.set_alerts(receiver);
+    publisher.set_alerts(Some(receiver));
     assert!(board.status().ready, "neither a cluster that was not polled yet nor an alert is a reason");
     assert_eq!(board.status().monitor.clusters[0].reachable, None);
 

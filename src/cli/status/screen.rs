@@ -289,7 +289,7 @@ mod tests {
         let (publisher, board) = crate::status::board(Timestamp(1_795_244_400_000));
         publisher.set_forwards(status(0).forwards.into_iter().map(|forward| watch::channel(forward).1).collect());
         publisher.set_clusters(vec![watch::channel(made_up::publication("default")).1]);
-        publisher.set_alerts(watch::channel(Arc::new(made_up::alerts())).1);
+        publisher.set_alerts(Some(watch::channel(Arc::new(made_up::alerts())).1));
         View { status: Some(board.status()), ..View::at(NOW) }
     }
 

@@ -158,7 +158,9 @@ fn figures(metric: &Metric, view: &ClusterView, emit: &mut Emit<'_>) {
             each_group_topic(view, emit, |place| place.lag.filter(|_| place.complete).map(|lag| lag as f64));
         }
         "group_lag_seconds" => each_group_topic(view, emit, |place| place.lag_seconds.map(|seconds| seconds.value)),
-        "group_status" => each_group_topic(view, emit, |place| place.lag.map(|_| place.status.number().into())),
+        "group_status" => each_group_topic(view, emit, |place| {
+            place.lag.filter(|_| place.is_judged()).map(|_| place.status.number().into())
+        }),
         "group_members" => {
             for (name, group) in &view.seen.groups {
                 if let Some(members) = group.members {

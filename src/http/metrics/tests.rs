@@ -17,7 +17,7 @@ fn rendered(forward: ForwardStatus) -> String {
 fn of_clusters(clusters: Vec<ClusterPublication>, max_series: usize) -> String {
     let (publisher, board) = crate::status::board(Timestamp(0));
     publisher.set_clusters(clusters.into_iter().map(|cluster| watch::channel(cluster).1).collect());
-    publisher.set_alerts(watch::channel(Arc::new(made_up::alerts())).1);
+    publisher.set_alerts(Some(watch::channel(Arc::new(made_up::alerts())).1));
     publisher.set_max_series(max_series);
     render(&board, ProcessFigures::default())
 }

@@ -17,7 +17,7 @@ fn board(
     publisher.set_forwards(forwards.into_iter().map(|forward| watch::channel(forward).1).collect());
     publisher.set_reasons(reasons.iter().map(|reason| (*reason).to_owned()).collect());
     publisher.set_clusters(clusters.into_iter().map(|cluster| watch::channel(cluster).1).collect());
-    publisher.set_alerts(watch::channel(Arc::new(alerts)).1);
+    publisher.set_alerts(Some(watch::channel(Arc::new(alerts)).1));
     board
 }
 

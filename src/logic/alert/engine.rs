@@ -110,7 +110,7 @@ impl Engine {
         self.touch(now);
     }
 
-    /// Takes other rules and channels. Alerts whose rule has kept its name and its metric and still looks at their labels
+    /// Takes other rules and channels; what a channel has not taken yet is to be sent again. Alerts whose rule has kept its name and its metric and still looks at their labels
     /// stay as they are; the others are over.
     pub fn reconfigure(&mut self, rules: Vec<Rule>, channels: Vec<ChannelSettings>, now: Now) {
         self.rules = by_name(rules);
@@ -120,6 +120,8 @@ impl Engine {
             let channel = match old.remove(&name) {
                 Some(mut channel) => {
                     channel.settings = settings;
+                    // Whoever carried it has ended.
+                    self.to_send.extend(channel.waiting.clone());
                     channel
                 }
                 None => Channel::new(settings),

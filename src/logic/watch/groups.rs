@@ -302,8 +302,8 @@ fn lag_of(committed: i64, partition: &PartitionSeen) -> (i64, Option<i64>) {
 
 impl GroupTopicView {
     /// Whether its status can be told: what is bad is certain, what is good only when all was judged.
-    pub(super) fn is_judged(&self) -> bool {
-        self.judged || self.status != GroupStatus::Ok
+    pub fn is_judged(&self) -> bool {
+        self.status != GroupStatus::Ok || (self.judged && self.complete)
     }
 
     fn add(&mut self, partition: GroupPartitionView) {

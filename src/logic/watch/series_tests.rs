@@ -75,7 +75,10 @@ fn the_figures_of_a_usual_cluster() {
         ("topic_messages_in_per_second", &["cluster=test,topic=t: Value(4.0)"]),
         ("topic_bytes", &["cluster=test,topic=t: Value(1000.0)"]),
         ("group_lag", &["cluster=test,group=g,topic=t: Value(120.0)"]),
-        ("group_lag_seconds", &["cluster=test,group=g,topic=t: Age { seconds: Some(30.0), error: 30.0, older_than: [] }"]),
+        (
+            "group_lag_seconds",
+            &["cluster=test,group=g,topic=t: Age { seconds: Some(30.0), error: 30.0, older_than: [] }"],
+        ),
         ("group_status", &["cluster=test,group=g,topic=t: Value(0.0)"]),
         ("group_members", &["cluster=test,group=g: Value(1.0)"]),
     ] {

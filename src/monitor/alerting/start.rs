@@ -1,5 +1,5 @@
-//! How the alert loop begins and ends: rules and channels out of the configuration, what was stored, a courier for each
-//! channel.
+//! How the alert loop begins and ends: rules and channels out of the configuration, what was stored or decided before, a
+//! courier for each channel. What can be wrong with a configuration shows before a loop that runs is ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,12 +10,14 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{
-    Alerting, ClusterFigures, Command, Courier, EVALUATE_EVERY, Engine, FINISH_WITHIN, Heartbeat, POLLS_MISSED,
+    Alerting, ClusterFigures, Command, Courier, EVALUATE_EVERY, FINISH_WITHIN, ForwardHistory, Memory, POLLS_MISSED,
     STORE_WITHIN, Saves, Seat, now,
 };
-use crate::config::schema::{Config, NotifySettings};
-use crate::logic::alert::{DocumentKind, Rule, built_in};
-use crate::monitor::{Watchers, heartbeat};
+use crate::config::schema::{Config, HeartbeatSettings, NotifySettings};
+use crate::logic::alert::engine::Engine;
+use crate::logic::alert::{ChannelSettings, DocumentKind, Metric, Rule, built_in};
+use crate::monitor::Watchers;
+use crate::monitor::heartbeat::{self, Heartbeat};
 use crate::notify::Channel;
 use crate::state::StateHandle;
 use crate::status::{StatusBoard, StatusPublisher};
@@ -25,11 +27,15 @@ const QUEUE: usize = 16;
 /// How long the loop may take to hear of the last attempts and to store its last decisions.
 const END_WITHIN: Duration = Duration::from_secs(FINISH_WITHIN.as_secs() + 2 * STORE_WITHIN.as_secs());
 
+/// How long the state may take to say what is stored.
+const READ_WITHIN: Duration = Duration::from_secs(30);
+
 /// The task that evaluates rules.
 #[derive(Debug)]
 pub(in crate::monitor) struct Alerts {
+    settings: AlertSettings,
     commands: mpsc::Sender<Command>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Memory>,
     _heartbeat: Option<Heartbeat>,
 }
 
@@ -39,92 +45,162 @@ impl Drop for Alerts {
     }
 }
 
-impl Alerts {
-    /// Starts it; none where nobody could be told of anything and no rule is given.
-    pub(in crate::monitor) async fn start(
-        config: &Config,
+/// What a change of which starts the loop anew.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::monitor) struct AlertSettings {
+    rules: Vec<Rule>,
+    channels: Vec<NotifySettings>,
+    heartbeat: Option<HeartbeatSettings>,
+    clusters: BTreeSet<String>,
+    interval: Duration,
+}
+
+impl AlertSettings {
+    /// None: nobody could be told of anything, and no rule is given.
+    pub(in crate::monitor) fn of(config: &Config) -> Option<Self> {
+        if config.alerts.is_empty() && config.channels.is_empty() && config.monitor.is_none() {
+            return None;
+        }
+        let channels: Vec<String> = config.channels.iter().map(|channel| channel.channel.name.clone()).collect();
+        let mut rules = built_in(&config.alerts, &channels);
+        rules.extend(config.alerts.iter().cloned());
+        let monitor = config.monitor.as_ref();
+        Some(Self {
+            rules,
+            channels: config.channels.clone(),
+            heartbeat: monitor.and_then(|monitor| monitor.heartbeat.clone()),
+            clusters: monitor.iter().flat_map(|monitor| monitor.clusters.iter().cloned()).collect(),
+            interval: monitor.map_or(EVALUATE_EVERY, |monitor| monitor.interval),
+        })
+    }
+
+    fn groupings(&self) -> Vec<ChannelSettings> {
+        self.channels.iter().map(|settings| settings.channel.clone()).collect()
+    }
+}
+
+/// Alerts that nothing can keep from starting any more.
+#[derive(Debug)]
+pub(in crate::monitor) struct Prepared {
+    settings: AlertSettings,
+    channels: Vec<(String, Arc<Channel>)>,
+    heartbeat: Option<heartbeat::Prepared>,
+}
+
+impl Prepared {
+    /// Reads the files that channels and heartbeat need, and compiles their programs.
+    ///
+    /// # Errors
+    /// The first of them that cannot be used.
+    pub(in crate::monitor) fn new(settings: AlertSettings) -> Result<Self, String> {
+        let mut channels = Vec::new();
+        for channel in &settings.channels {
+            let name = channel.channel.name.clone();
+            let opened = Channel::new(channel).map_err(|error| format!("channel {name}: {error}"))?;
+            channels.push((name, Arc::new(opened)));
+        }
+        let heartbeat = settings.heartbeat.as_ref().map(heartbeat::prepare).transpose();
+        let heartbeat = heartbeat.map_err(|error| format!("heartbeat: {error}"))?;
+        Ok(Self { settings, channels, heartbeat })
+    }
+
+    /// Starts it with what was decided before.
+    pub(in crate::monitor) fn start(
+        self,
+        memory: Memory,
         watchers: &Watchers,
         state: &StateHandle,
         publisher: &StatusPublisher,
         board: &StatusBoard,
-    ) -> Result<Option<Self>, String> {
-        if config.alerts.is_empty() && config.channels.is_empty() && config.monitor.is_none() {
-            return Ok(None);
-        }
-        let engine = engine(config, state).await?;
+    ) -> Alerts {
+        let Memory { mut engine, unsaved } = memory;
+        engine.keep_clusters(&self.settings.clusters, now());
         watchers.ages.send_replace(engine.ages_wanted());
         let (deliver, deliveries) = mpsc::channel(QUEUE);
-        let mut seats = Vec::new();
-        for settings in &config.channels {
-            let name = settings.channel.name.clone();
-            let channel = Channel::new(settings).map_err(|error| format!("channel {name}: {error}"))?;
-            let courier = Courier::start(name.clone(), Arc::new(channel), deliver.clone());
-            seats.push((name, Seat { courier, waiting: false, error: None, last_taken: None }));
-        }
-        let (published, publication) = watch::channel(Arc::default());
-        publisher.set_alerts(publication);
-        let (well_until, wellness) = watch::channel(now().moment);
-        let settings = config.monitor.as_ref();
-        let heartbeat = match settings.and_then(|monitor| monitor.heartbeat.as_ref()) {
-            Some(settings) => {
-                Some(heartbeat::start(settings, wellness).map_err(|error| format!("heartbeat: {error}"))?)
-            }
-            None => None,
+        let seat = |(name, channel): (String, Arc<Channel>)| {
+            let courier = Courier::start(name.clone(), channel, deliver.clone());
+            (name, Seat { courier, waiting: false, error: None, last_taken: None })
         };
+        let (published, publication) = watch::channel(Arc::default());
+        publisher.set_alerts(Some(publication));
+        let (well_until, wellness) = watch::channel(now().moment);
         let (commands, command_queue) = mpsc::channel(QUEUE);
         let figures = |published| ClusterFigures { published, polled_at: None };
-        let rules = rules(config);
+        let metrics: BTreeSet<Metric> = self.settings.rules.iter().map(|rule| rule.metric).collect();
         let alerting = Alerting {
             engine,
-            metrics: rules.iter().map(|rule| rule.metric).collect::<BTreeSet<_>>().into_iter().collect(),
+            metrics: metrics.into_iter().collect(),
             clusters: watchers.publications().into_iter().map(figures).collect(),
             polled: Arc::clone(&watchers.polled),
             board: board.clone(),
             state: state.clone(),
-            seats,
+            seats: self.channels.into_iter().map(seat).collect(),
             deliveries,
             commands: command_queue,
             published,
             well_until,
-            stale_after: settings.map_or(EVALUATE_EVERY, |monitor| monitor.interval) * POLLS_MISSED,
-            unsaved: BTreeMap::new(),
+            stale_after: self.settings.interval * POLLS_MISSED,
+            forwards: ForwardHistory::default(),
+            unsaved,
             saves: Saves::Succeed,
         };
-        let task = tokio::spawn(alerting.run());
-        Ok(Some(Self { commands, task, _heartbeat: heartbeat }))
+        Alerts {
+            settings: self.settings,
+            commands,
+            task: tokio::spawn(alerting.run()),
+            _heartbeat: self.heartbeat.map(|heartbeat| heartbeat.start(wellness)),
+        }
     }
 
+    /// What an earlier life of the process stored.
+    ///
+    /// # Errors
+    /// The state cannot be read, or not in time.
+    pub(in crate::monitor) async fn restore(&self, state: &StateHandle) -> Result<Memory, String> {
+        let mut memory = self.without_memory();
+        let mut documents = Vec::new();
+        for kind in DocumentKind::ALL {
+            let stored = match timeout(READ_WITHIN, state.documents(super::stored_kind(kind))).await {
+                Ok(stored) => stored.map_err(|error| error.to_string())?,
+                Err(_) => return Err(format!("the state was not read within {} s", READ_WITHIN.as_secs())),
+            };
+            documents.extend(stored.into_iter().map(|(key, json)| (kind, key, json)));
+        }
+        memory.engine.restore(documents, now());
+        Ok(memory)
+    }
+
+    /// Nothing fires, nothing was told.
+    pub(in crate::monitor) fn without_memory(&self) -> Memory {
+        let engine = Engine::new(self.settings.rules.clone(), self.settings.groupings());
+        Memory { engine, unsaved: BTreeMap::new() }
+    }
+
+    /// What the loop before this one decided, for other rules and channels.
+    pub(in crate::monitor) fn take_over(&self, mut memory: Memory) -> Memory {
+        memory.engine.reconfigure(self.settings.rules.clone(), self.settings.groupings(), now());
+        memory
+    }
+}
+
+impl Alerts {
     pub(in crate::monitor) fn commands(&self) -> mpsc::Sender<Command> {
         self.commands.clone()
     }
 
-    /// Ends it, and returns when what it decided is stored.
-    pub(in crate::monitor) async fn end(mut self) {
-        if self.commands.send(Command::End).await.is_ok() && timeout(END_WITHIN, &mut self.task).await.is_err() {
-            tracing::warn!("the alerts were not stored in time: some may be told again");
+    pub(in crate::monitor) fn settings(&self) -> &AlertSettings {
+        &self.settings
+    }
+
+    /// Ends it, and returns when what it decided is stored, with what it knows. None: it did not end in time.
+    pub(in crate::monitor) async fn end(mut self) -> Option<Memory> {
+        self.commands.send(Command::End).await.ok()?;
+        match timeout(END_WITHIN, &mut self.task).await {
+            Ok(memory) => memory.ok(),
+            Err(_) => {
+                tracing::warn!("the alerts were not stored in time: some may be told again");
+                None
+            }
         }
     }
-}
-
-/// The rules of the configuration, and those that are built in.
-fn rules(config: &Config) -> Vec<Rule> {
-    let channels: Vec<String> = config.channels.iter().map(|channel| channel.channel.name.clone()).collect();
-    let mut rules = built_in(&config.alerts, &channels);
-    rules.extend(config.alerts.iter().cloned());
-    rules
-}
-
-/// An engine that knows what an earlier life decided.
-async fn engine(config: &Config, state: &StateHandle) -> Result<Engine, String> {
-    let channels = |settings: &NotifySettings| settings.channel.clone();
-    let mut engine = Engine::new(rules(config), config.channels.iter().map(channels).collect());
-    let mut documents = Vec::new();
-    for kind in DocumentKind::ALL {
-        let stored = state.documents(super::stored_kind(kind)).await.map_err(|error| error.to_string())?;
-        documents.extend(stored.into_iter().map(|(key, json)| (kind, key, json)));
-    }
-    engine.restore(documents, now());
-    let watched = config.monitor.iter().flat_map(|monitor| monitor.clusters.iter().cloned()).collect();
-    engine.keep_clusters(&watched, now());
-    Ok(engine)
 }
