@@ -334,8 +334,8 @@ impl Alerting {
         };
         // Where this loop hangs, nobody prolongs it.
         if publication.channels.iter().all(|channel| !channel.failing) {
-            let polled = self.clusters.iter().map(|cluster| cluster.polled_at);
-            let oldest = polled.fold(Some(now.moment), |oldest, polled| oldest.min(polled));
+            let mut polled = self.clusters.iter().map(|cluster| cluster.polled_at);
+            let oldest = polled.try_fold(now.moment, |oldest, polled| Some(oldest.min(polled?)));
             if let Some(oldest) = oldest {
                 self.well_until.send_replace(oldest + self.stale_after);
             }
