@@ -104,6 +104,7 @@ write_config() {
     for wanted in "\"$BOOTSTRAP\"" "\"$DIR/state\"" "\"$PAGES\"" "\"$URL\""; do
         grep -qF "$wanted" "$CONFIG" || die "examples/guance.toml has no line to put $wanted into"
     done
+    chmod 600 "$CONFIG" # it holds a password
     monitor_config >>"$CONFIG"
 }
 

@@ -19,12 +19,12 @@ start_mail_server() {
     need smtp openssl
     title "Starting a mail server with STARTTLS, which keeps what it gets"
     make_mail_certificate
-    # It ends when its standard input does: opened for writing as well, that is with this script.
+    # It would end with its standard input: one that it holds open itself lasts until it is stopped.
     mkfifo "$DIR/mail.stdin"
     python3 "$ROOT/scripts/lib/smtp_catcher.py" --log "$DIR/mails.jsonl" --starttls "$DIR/mail-cert.pem" "$DIR/mail-key.pem" \
-        --user barnabas --password demo-password <>"$DIR/mail.stdin" >"$DIR/mail.port" &
+        --user barnabas --password demo-password <>"$DIR/mail.stdin" >"$DIR/mail.port" 2>"$DIR/mail.log" &
     MAIL_PID=$!
-    wait_until 20 test -s "$DIR/mail.port" || die "the mail server did not start"
+    wait_until 20 test -s "$DIR/mail.port" || die "the mail server did not start: $(cat "$DIR/mail.log")"
     MAILS=$DIR/mails.jsonl
     touch "$MAILS"
     echo "localhost:$(cat "$DIR/mail.port")"
@@ -114,7 +114,7 @@ for name in ("From", "To", "Subject", "Message-ID", "In-Reply-To"):
     if name in headers:
         print(f"{name}: {headers[name]}")
 print()
-print(mail["text"])'
+print(mail["text"], end="")'
 }
 
 mails_came() { [ "$(wc -l <"$MAILS")" -ge "$1" ]; }
