@@ -81,7 +81,9 @@ impl Catcher {
     /// All mails so far. One is in the log before the server says that it took it.
     pub(crate) fn mails(&self) -> Vec<Mail> {
         let text = fs::read_to_string(self.dir.path().join("mails")).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).expect("a mail in the log")).collect()
+        // The last line may be about to be written.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().map(|line| serde_json::from_str(line).expect("a mail in the log")).collect()
     }
 
     /// The only mail so far.
