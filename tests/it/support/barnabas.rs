@@ -11,8 +11,11 @@ use tempfile::TempDir;
 
 use super::wait::{self, Finished, exit_within, wait_until};
 
-/// The binary under test.
-pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_barnabas");
+/// The binary under test: cargo's, or the one that scripts/test-static.sh names.
+pub(crate) const BINARY: &str = match option_env!("BARNABAS_TEST_BINARY") {
+    Some(path) => path,
+    None => env!("CARGO_BIN_EXE_barnabas"),
+};
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 /// Beyond the default of process.shutdown_timeout, 25 s.
 const STOP_LIMIT: Duration = Duration::from_secs(35);
