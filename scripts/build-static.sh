@@ -6,9 +6,10 @@
 #   TARGET   x86_64-unknown-linux-musl (default), aarch64-unknown-linux-musl, armv7-unknown-linux-musleabihf,
 #            i686-unknown-linux-musl, arm-unknown-linux-musleabihf; --all: all of them
 #   --way    how; default: for each target the first that can be had, in this order
-#     rustup   rustup's standard library and musl for that target, clang for the C code
+#     rustup   rustup's compiler and musl for that target, clang for the C code; the standard library is built from source
+#              where rustup has it (rust-src), else taken as it comes, which makes a larger binary
 #     cross    cross (cross.toml), which needs Docker or Podman
-#     debian   Debian's packages alone: the standard library is built from source, which makes a smaller binary
+#     debian   Debian's packages alone: the standard library is built from source, too
 #
 # Says which way it took and why. Symbols stay in target/static*/TARGET/release/barnabas. The same commit gives the same
 # bytes in every folder, by the same way with the same compilers (docs/install.md). BARNABAS_JOBS=N: N compilers at once.
@@ -28,6 +29,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 DIST=$ROOT/dist
 RUSTUP_LIMIT=120 # seconds that rustup may take to fetch a target
+# Built for size, and without what prints backtraces. The compiler is a stable one: RUSTC_BOOTSTRAP=1 lets it do this.
+BUILD_STD=("-Zbuild-std=std,panic_abort" -Zbuild-std-features=optimize_for_size)
 WAY='' WHY=''
 TARGETS=()
 
@@ -141,7 +144,14 @@ build_by_rustup() {
     flags="-Clinker=$(llvm_tool ld.lld) -Clinker-flavor=ld.lld -Clink-self-contained=yes $(common_flags)"
     export "CC_${target//-/_}=$(llvm_tool clang)" "AR_${target//-/_}=$(llvm_tool llvm-ar)" \
         "CFLAGS_${target//-/_}=$(debian_c_flags "$target")" "CARGO_TARGET_${name}_RUSTFLAGS=$flags"
-    cargo build --locked --release --bin barnabas --target "$target" --target-dir "$(target_folder rustup)"
+    local own_std=()
+    if timeout "$RUSTUP_LIMIT" rustup component add rust-src >/dev/null 2>&1; then
+        own_std=("${BUILD_STD[@]}")
+        export RUSTC_BOOTSTRAP=1
+    else
+        say "$target: rustup cannot get rust-src: with its own standard library"
+    fi
+    cargo build --locked --release --bin barnabas --target "$target" --target-dir "$(target_folder rustup)" "${own_std[@]}"
 }
 
 musl_headers() {
@@ -173,14 +183,13 @@ build_by_debian() {
     name=$(environment_name "$target")
     MUSL_LIB=$(debian_library_folder "$target")
     flags="-Clinker=$(debian_linker) -Clinker-flavor=ld -Clink-self-contained=no $(common_flags)"
-    # Debian's cargo and rustc, not rustup's: the standard library's source is of exactly that compiler. It is a stable one,
-    # and building the standard library is its one unstable feature that is used.
+    # Debian's cargo and rustc, not rustup's: the standard library's source is of exactly that compiler.
     export MUSL_LIB PATH=/usr/bin:/bin RUSTC_BOOTSTRAP=1 "CC_${target//-/_}=clang-$LLVM" \
         "AR_${target//-/_}=llvm-ar-$LLVM" "CFLAGS_${target//-/_}=$(debian_c_flags "$target")" \
         "CARGO_TARGET_${name}_RUSTFLAGS=$flags"
     unset RUSTUP_TOOLCHAIN RUSTC CARGO
     cargo build --locked --release --bin barnabas --target "$target" --target-dir "$(target_folder debian)" \
-        -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size
+        "${BUILD_STD[@]}"
 }
 
 # --- results ---
