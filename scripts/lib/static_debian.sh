@@ -86,26 +86,23 @@ zig_c_library() {
     fi
     "$work/venv/bin/python" -m pip install --quiet "ziglang==$ZIG_VERSION" || die "ziglang $ZIG_VERSION could not be fetched from PyPI"
     echo 'int main(void) { return 0; }' >"$work/main.c"
-    # --verbose-link names the files that zig made: crt1.o, crti.o, crtn.o, libc.a and its compiler runtime.
+    # --verbose-link shows the files that zig made. What it has rewritten of musl in its own language is in libzigc.a.
     (
         cd "$work"
         export ZIG_GLOBAL_CACHE_DIR="$work/cache" ZIG_LOCAL_CACHE_DIR="$work/cache"
-        venv/bin/python -m ziglang cc -target arm-linux-musleabihf -mcpu=arm1176jzf_s -static -Os -o main main.c --verbose-link
+        venv/bin/python -m ziglang build-exe main.c -target arm-linux-musleabihf -mcpu arm1176jzf_s -lc -O ReleaseSmall --verbose-link
     ) >"$work/log" 2>&1 || die "zig could not build musl: see $work/log"
-    local name file
-    for name in crt1.o crti.o crtn.o libc.a; do
-        file=$(tr ' ' '\n' <"$work/log" | grep "/$name\$" | tail -n 1)
-        case "$file" in /*) ;; *) file=$work/$file ;; esac
-        if [ -f "$file" ]; then
-            cp "$file" "$1/$name"
-        else
-            # Newer releases of musl have empty crti.o and crtn.o, which zig leaves out.
-            case "$name" in
-                crti.o | crtn.o) "clang-$LLVM" --target=arm-linux-musleabihf -march=armv6 -x c -c /dev/null -o "$1/$name" ;;
-                *) rm -f "$1/libc.a" && die "zig's $name was not found: see $work/log" ;;
-            esac
-        fi
+    local name found=()
+    for name in crt1.o libc.a libzigc.a; do
+        found+=("$work/$(tail -n 1 "$work/log" | tr ' ' '\n' | grep "/$name\$")")
+        [ -f "${found[-1]}" ] || die "zig's $name was not found: see $work/log"
     done
+    cp "${found[0]}" "$1/crt1.o"
+    # Today's musl has nothing in these two.
+    for name in crti.o crtn.o; do
+        "clang-$LLVM" --target=arm-linux-musleabihf -march=armv6 -x c -c /dev/null -o "$1/$name"
+    done
+    "llvm-ar-$LLVM" qcsLD "$1/libc.a" "${found[1]}" "${found[2]}"
 }
 
 # debian_unwinder_stub FOLDER TRIPLE FLAGS: panic = abort needs no unwinder; the standard library asks for one to print
@@ -124,6 +121,8 @@ C
     # shellcheck disable=SC2086 # a list of words
     "clang-$LLVM" --target="$2" $3 -Os -ffunction-sections -c "$MUSL_HOME/unwind.c" -o "$1/unwind.o"
     "llvm-ar-$LLVM" rcsD "$1/libunwind.a" "$1/unwind.o"
+    # On ARMv6 the allocator asks for a libatomic. What would be in it is in Rust's compiler_builtins.
+    "llvm-ar-$LLVM" rcsD "$1/libatomic.a"
 }
 
 # debian_linker: ld.lld with musl's start files, which rustc leaves to a C compiler otherwise.
