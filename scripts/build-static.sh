@@ -11,8 +11,8 @@
 #     cross    cross (cross.toml), which needs Docker or Podman
 #     debian   Debian's packages alone: the standard library is built from source, too
 #
-# Says which way it took and why. Symbols stay in target/static*/TARGET/release/barnabas. The same commit gives the same
-# bytes in every folder, by the same way with the same compilers (docs/install.md). BARNABAS_JOBS=N: N compilers at once.
+# Says which way it took and why. Symbols stay in target/static*/TARGET/release/barnabas. The same commit is meant
+# to give the same bytes in every folder, by the same way with the same compilers (docs/install.md). BARNABAS_JOBS=N: N compilers at once.
 # The list (dist/barnabas.cdx.json, CycloneDX 1.5) is from `cargo metadata`: what the binary is made of, not what builds it.
 
 set -euo pipefail
