@@ -2,7 +2,8 @@
 //!
 //!     cargo run --release --example monitor-poll -- HOST:PORT[,HOST:PORT…] [POLLS] [AGE_IN_SECONDS…]
 //!
-//! The last two snapshots are kept, as the monitor keeps them. scripts/bench/monitor.sh makes a cluster to point it at.
+//! `watch` is the CPU time for what follows a poll: lag, ages, status, distribution, with the history that the monitor
+//! keeps. scripts/bench/monitor.sh makes a cluster to point it at.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -13,7 +14,7 @@ use std::{env, fs};
 use barnabas::clock;
 use barnabas::config::schema::{ClusterSettings, HostPort, Selection};
 use barnabas::kafka::wire::Client;
-use barnabas::logic::watch::Snapshot;
+use barnabas::logic::watch::{Snapshot, Watch};
 use barnabas::monitor::poll::Poller;
 
 #[global_allocator]
@@ -68,37 +69,42 @@ fn main() -> Result<(), Box<dyn Error>> {
     runtime.block_on(async {
         let all = Selection { include: vec!["*".to_owned()], exclude: Vec::new() };
         let mut poller = Poller::new(Client::new(Arc::new(settings(&bootstrap)?))?, &all, &all)?;
-        println!("{:>4} {:>8} {:>8} {:>8} {:>8} {:>8}", "poll", "requests", "ms", "CPU ms", "RSS kB", "peak kB");
-        println!("{:>4} {:>8} {:>8} {:>8} {:>8} {:>8}", "-", 0, 0, 0, memory("VmRSS")?, memory("VmHWM")?);
-        let (mut kept, mut last) = (None, None);
+        let mut watch = Watch::new(Duration::from_secs(30));
+        println!(
+            "{:>4} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "poll", "requests", "ms", "CPU ms", "watch ms", "RSS kB", "peak kB"
+        );
+        println!("{:>4} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}", "-", 0, 0, 0, 0, memory("VmRSS")?, memory("VmHWM")?);
         for number in 1..=polls {
             let (requests, began, cpu) = (poller.requests(), clock::now(), cpu_time()?);
             let snapshot = poller.poll(&ages, BTreeMap::new()).await;
-            let (cpu, took) = (cpu_time()?.saturating_sub(cpu), clock::now().since(began));
+            let (polled, took) = (cpu_time()?, clock::now().since(began));
+            watch.observe(snapshot);
+            let watched = cpu_time()?.saturating_sub(polled);
+            let cpu = polled.saturating_sub(cpu);
             println!(
-                "{number:>4} {:>8} {:>8.1} {:>8.2} {:>8} {:>8}",
+                "{number:>4} {:>8} {:>8.1} {:>8.2} {:>8.2} {:>8} {:>8}",
                 poller.requests() - requests,
                 took.as_secs_f64() * 1_000.0,
                 cpu.as_secs_f64() * 1_000.0,
+                watched.as_secs_f64() * 1_000.0,
                 memory("VmRSS")?,
                 memory("VmHWM")?,
             );
-            kept = last.replace(snapshot);
         }
-        drop(kept);
         let (requests, began, cpu) = (poller.requests(), clock::now(), cpu_time()?);
         let slow = poller.poll_slow().await;
         println!(
-            "slow {:>8} {:>8.1} {:>8.2} {:>8} {:>8}",
+            "slow {:>8} {:>8.1} {:>8.2}          {:>8} {:>8}",
             poller.requests() - requests,
             clock::now().since(began).as_secs_f64() * 1_000.0,
             cpu_time()?.saturating_sub(cpu).as_secs_f64() * 1_000.0,
             memory("VmRSS")?,
             memory("VmHWM")?,
         );
-        let last = last.ok_or("at least one poll")?;
-        println!("{}", describe(&last));
-        for sentence in last.missing.iter().chain(&slow.missing) {
+        let view = watch.view();
+        println!("{}", describe(&view.seen));
+        for sentence in view.seen.missing.iter().chain(&slow.missing) {
             println!("missing: {sentence}");
         }
         Ok(())
