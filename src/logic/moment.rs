@@ -36,3 +36,13 @@ impl Add<Duration> for Moment {
 /// Milliseconds since 1970-01-01T00:00:00Z, as Kafka counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// 2020-01-01.
+    const EARLIEST_PLAUSIBLE: Self = Self(1_577_836_800_000);
+
+    /// Whether a wall clock that shows this was set: many stand at 1970 until somebody sets them.
+    pub const fn is_plausible(self) -> bool {
+        self.0 >= Self::EARLIEST_PLAUSIBLE.0
+    }
+}

@@ -112,18 +112,18 @@ pub(super) async fn read_ages(
     (ages, now): (&[Duration], Timestamp),
     missing: &mut Missing,
 ) -> Vec<OffsetsAt> {
-    if ages.is_empty() {
-        return Vec::new();
-    }
+    let specs = match times_of(ages, now) {
+        Ok(specs) if specs.is_empty() => return Vec::new(),
+        Ok(specs) => specs,
+        Err(sentence) => {
+            missing.say(sentence);
+            return Vec::new();
+        }
+    };
     let lagging = lagging(topics, groups);
     let wanted = by_leader(topics, brokers, |topic, partition| {
         lagging.get(topic).is_some_and(|partitions| partitions.contains(&partition.number))
     });
-    let then = |age: &Duration| {
-        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        OffsetSpec::Time(Timestamp(now.0.saturating_sub(age)))
-    };
-    let specs: Vec<OffsetSpec> = ages.iter().map(then).collect();
     let mut at: Vec<OffsetsAt> = ages.iter().map(|age| OffsetsAt { age: *age, offsets: BTreeMap::new() }).collect();
     let mut answers = ask(client, &wanted, &specs);
     while let Some(answer) = answers.join_next().await {
@@ -141,6 +141,21 @@ pub(super) async fn read_ages(
         }
     }
     at
+}
+
+/// When records of these `ages` were written. By a clock that stands at 1970 every record would be younger than any age.
+///
+/// # Errors
+/// The clock was not set: a sentence.
+fn times_of(ages: &[Duration], now: Timestamp) -> Result<Vec<OffsetSpec>, String> {
+    if !ages.is_empty() && !now.is_plausible() {
+        return Err("exact ages of unread records: the clock of this machine is not set".to_owned());
+    }
+    let then = |age: &Duration| {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        OffsetSpec::Time(Timestamp(now.0.saturating_sub(age)))
+    };
+    Ok(ages.iter().map(then).collect())
 }
 
 /// What each broker of `brokers` leads, by topic and partition.
@@ -212,5 +227,29 @@ fn place(partitions: &[PartitionSeen], number: i32) -> Option<usize> {
     match partitions.get(guess) {
         Some(partition) if partition.number == number => Some(guess),
         _ => partitions.binary_search_by_key(&number, |partition| partition.number).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+    /// 2026-11-21T07:00:00Z.
+    const NOW: Timestamp = Timestamp(1_795_244_400_000);
+
+    #[track_caller]
+    fn check(rule: &str, ages: &[Duration], now: Timestamp, expected: Option<&[i64]>) {
+        let expected = expected.map(|times| times.iter().map(|time| OffsetSpec::Time(Timestamp(*time))).collect());
+        assert_eq!(times_of(ages, now).ok(), expected, "{rule}");
+    }
+
+    #[test]
+    fn ages_are_asked_about_by_a_clock_that_was_set() {
+        check("a minute ago", &[MINUTE], NOW, Some(&[NOW.0 - 60_000]));
+        check("the clock stands at 1970", &[MINUTE], Timestamp(5_000), None);
+        check("somebody set it to 2019", &[MINUTE], Timestamp(1_577_836_799_999), None);
+        check("the first moment that is believed", &[MINUTE], Timestamp(1_577_836_800_000), Some(&[1_577_836_740_000]));
+        check("nobody asks, so that nothing is missing", &[], Timestamp(0), Some(&[]));
     }
 }
