@@ -1,6 +1,7 @@
 //! Which request gets which answer. Decides on the request's line and Host header alone, and never waits. The time is an argument.
 
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -10,67 +11,98 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode, Version};
 
+use super::kept::{Document, Kept};
 use super::metrics::{self, ProcessFigures};
 use super::pages::{self, Page};
-use crate::logic::moment::Timestamp;
+use crate::logic::moment::{Moment, Timestamp};
 use crate::status::StatusBoard;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const PLACES: &str = "There is / /topics/NAME /groups/NAME /brokers/ID /metrics /healthz /readyz /api/status\n";
+const TOO_MUCH_HELD: &str = "Earlier answers are still being read, too slowly and too many: try again in a minute.\n";
 /// No script, nothing from elsewhere, in nobody's frame; the one style sheet is in the page.
 const CONTENT_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// What an answer depends on, besides the request.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The names that we are reached by.
+    pub(super) hosts: &'a [String],
+    pub(super) board: &'a StatusBoard,
+    pub(super) now: Moment,
+    pub(super) wall_clock: Timestamp,
+}
+
 /// The answer to a request; its body, if it has one, is not looked at.
-pub(super) fn answer<B>(
-    request: &Request<B>,
-    hosts: &[String],
-    board: &StatusBoard,
-    now: Timestamp,
-) -> Response<Full<Bytes>> {
-    if !is_for_us(request, hosts) {
+pub(super) fn answer<B>(request: &Request<B>, asked: Asked<'_>, kept: &Mutex<Kept>) -> Response<Full<Bytes>> {
+    if !is_for_us(request, asked.hosts) {
         let text = "This name is not one of ours: add it to http.hosts in the configuration, or ask by address.\n";
-        return respond(StatusCode::MISDIRECTED_REQUEST, TEXT, text);
+        return respond(document(StatusCode::MISDIRECTED_REQUEST, TEXT, text));
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        let mut response =
-            respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, "Only GET and HEAD: nothing can be changed here.\n");
+        let text = "Only GET and HEAD: nothing can be changed here.\n";
+        let mut response = respond(document(StatusCode::METHOD_NOT_ALLOWED, TEXT, text));
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     match request.uri().path() {
-        "/healthz" => respond(StatusCode::OK, TEXT, "ok\n"),
-        "/readyz" => readiness(board),
+        "/healthz" => respond(document(StatusCode::OK, TEXT, "ok\n")),
+        "/readyz" => respond(readiness(asked.board)),
+        path => {
+            let query = request.uri().query();
+            // A query matters to pages alone.
+            let target = match path {
+                "/metrics" | "/api/status" => path,
+                _ => request.uri().path_and_query().map_or(path, |target| target.as_str()),
+            };
+            // Whoever panicked left a list that is still one.
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = kept.get(target, asked.now, || render(path, query, asked));
+            respond(found.unwrap_or_else(|| document(StatusCode::SERVICE_UNAVAILABLE, TEXT, TOO_MUCH_HELD)))
+        }
+    }
+}
+
+/// What takes work, and may be large.
+fn render(path: &str, query: Option<&str>, asked: Asked<'_>) -> Document {
+    let Asked { board, wall_clock, .. } = asked;
+    match path {
         "/metrics" => {
             let text = metrics::render(board, ProcessFigures::read());
-            respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
+            document(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
         }
         "/api/status" => match serde_json::to_vec(&board.status()) {
-            Ok(document) => respond(StatusCode::OK, "application/json", document),
-            Err(error) => respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+            Ok(status) => document(StatusCode::OK, "application/json", status),
+            Err(error) => document(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
         },
-        path => match pages::page(path, request.uri().query(), board, now) {
-            Some(Page::Found(html)) => respond(StatusCode::OK, HTML, html),
-            Some(Page::Missing(html)) => respond(StatusCode::NOT_FOUND, HTML, html),
-            None => respond(StatusCode::NOT_FOUND, TEXT, PLACES),
+        path => match pages::page(path, query, board, wall_clock) {
+            Some(Page::Found(html)) => document(StatusCode::OK, HTML, html),
+            Some(Page::Missing(html)) => document(StatusCode::NOT_FOUND, HTML, html),
+            None => document(StatusCode::NOT_FOUND, TEXT, PLACES),
         },
     }
 }
 
 /// 200, or 503 with a reason a line.
-fn readiness(board: &StatusBoard) -> Response<Full<Bytes>> {
+fn readiness(board: &StatusBoard) -> Document {
     let status = board.status_without_monitor();
     if status.ready {
-        return respond(StatusCode::OK, TEXT, "ready\n");
+        return document(StatusCode::OK, TEXT, "ready\n");
     }
     let lines: String =
         status.reasons.iter().map(|reason| format!("{}\n", reason.replace(['\n', '\r'], " "))).collect();
-    respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, lines)
+    document(StatusCode::SERVICE_UNAVAILABLE, TEXT, lines)
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
+fn document(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Document {
+    Document { status, content_type, body: body.into() }
+}
+
+fn respond(document: Document) -> Response<Full<Bytes>> {
+    let Document { status, content_type, body } = document;
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -3,6 +3,7 @@
 
 mod answers;
 mod io;
+mod kept;
 pub mod metrics;
 mod pages;
 mod server;

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -13,8 +13,9 @@ use hyper::service::service_fn;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::answers::answer;
+use super::answers::{Asked, answer};
 use super::io::{Connection, TokioTimer};
+use super::kept::Kept;
 use crate::clock;
 use crate::config::schema::HttpSettings;
 use crate::status::StatusBoard;
@@ -62,13 +63,14 @@ impl HttpServer {
     /// Serves for ever; dropping the future closes the port, and what is being answered goes on until its limit.
     pub async fn serve(self, board: StatusBoard) {
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let kept = Arc::new(Mutex::new(Kept::default()));
         loop {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let (hosts, board) = (Arc::clone(&self.hosts), board.clone());
+                    let (hosts, board, kept) = (Arc::clone(&self.hosts), board.clone(), Arc::clone(&kept));
                     tokio::spawn(async move {
-                        converse(stream, hosts, board).await;
+                        converse(stream, hosts, board, kept).await;
                         drop(permit);
                     });
                 }
@@ -81,10 +83,11 @@ impl HttpServer {
     }
 }
 
-async fn converse(stream: TcpStream, hosts: Arc<[String]>, board: StatusBoard) {
+async fn converse(stream: TcpStream, hosts: Arc<[String]>, board: StatusBoard, kept: Arc<Mutex<Kept>>) {
     let service = service_fn(move |request| {
         // The body is never read: hyper closes the connection after answering where one comes.
-        let response = answer(&request, &hosts, &board, clock::wall_clock());
+        let asked = Asked { hosts: &hosts, board: &board, now: clock::now(), wall_clock: clock::wall_clock() };
+        let response = answer(&request, asked, &kept);
         async move { Ok::<_, Infallible>(response) }
     });
     let connection = http1::Builder::new()
