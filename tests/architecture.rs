@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("forward", &["clock", "config", "http_client", "kafka", "logic", "state", "status", "tls"]),
-    ("monitor", &["clock", "config", "http_client", "kafka", "logic", "notify", "state", "status", "tls"]),
+    ("monitor", &["clock", "config", "http_client", "jmx", "kafka", "logic", "notify", "state", "status", "tls"]),
     ("kafka", &["clock", "config", "logic", "tls"]),
     ("http_client", &["clock", "config", "logic"]),
     ("notify", &["clock", "config", "http_client", "logic", "tls"]),

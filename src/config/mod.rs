@@ -10,6 +10,8 @@ mod duration;
 mod error;
 mod forward;
 mod interpolate;
+mod jmx;
+pub mod jmx_address;
 mod load;
 mod locations;
 mod mailbox;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::jmx::read_jmx;
 use super::reader::Section;
 use super::schema::{ClusterSettings, HeartbeatSettings, MonitorSettings, Selection};
 use super::suggestion::hint;
@@ -25,6 +26,7 @@ pub(super) fn defaults(clusters: &BTreeMap<String, ClusterSettings>) -> MonitorS
         groups: everything(),
         max_series: 20_000,
         heartbeat: None,
+        jmx: BTreeMap::new(),
     }
 }
 
@@ -49,10 +51,7 @@ pub(super) fn read_monitor(mut section: Section<'_>, clusters: &BTreeMap<String,
     let max_series = section.integer("max_series", 100..=1_000_000).and_then(|number| usize::try_from(number).ok());
     monitor.max_series = max_series.unwrap_or(monitor.max_series);
     monitor.heartbeat = section.section("heartbeat").and_then(read_heartbeat);
-    section.refuse_for_now(
-        "jmx",
-        "remove it; without it there are broker_latency_seconds and broker_traffic_share_percent",
-    );
+    monitor.jmx = read_jmx(&mut section, &monitor.clusters);
     section.finish();
     monitor
 }

@@ -108,7 +108,8 @@ fn parse_smtp(text: &str) -> Result<HostPort, String> {
     parse_host_port(text)
 }
 
-fn read_login(section: &mut Section<'_>) -> Option<(String, Secret)> {
+/// `username` with `password` or `password_file`, or none of them.
+pub(super) fn read_login(section: &mut Section<'_>) -> Option<(String, Secret)> {
     let username = section.parsed("username", "a string", |name| {
         if name.chars().any(char::is_control) {
             return Err("a user's name has no control characters".to_owned());

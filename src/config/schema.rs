@@ -16,8 +16,8 @@ use crate::logic::retry::RetrySettings;
 use crate::logic::start_position::{OnOutOfRange, Start};
 
 pub use monitor::{
-    CommandSettings, EmailSettings, Encryption, HeartbeatSettings, MonitorSettings, NotifyBody, NotifySettings,
-    NotifyWebhookSettings, Selection, TransportSettings,
+    CommandSettings, EmailSettings, Encryption, HeartbeatSettings, JmxSettings, MonitorSettings, NotifyBody,
+    NotifySettings, NotifyWebhookSettings, Selection, TransportSettings,
 };
 
 /// The whole file.

@@ -7,35 +7,16 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock;
-use crate::config::schema::{Secret, TlsSettings};
+use crate::config::jmx_address as address;
 use crate::logic::broker_load::Sample;
-
-pub mod address;
 
 mod error;
 mod http;
 mod rmi;
 
-pub use address::Address;
+pub use crate::config::jmx_address::Address;
+pub use crate::config::schema::JmxSettings;
 pub use error::{JmxError, Reason, Step};
-
-/// Where a broker's figures are read and how to log in there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JmxSettings {
-    /// The broker's id; none: all brokers, and `url` holds `{host}`.
-    pub broker: Option<i32>,
-    /// `jmx://host:port`, `service:jmx:rmi:///jndi/rmi://host:port/jmxrmi`, `http(s)://host:port/jolokia` or
-    /// `http(s)://host:port/metrics`; `{host}` stands for the broker's own host.
-    pub url: String,
-    /// The user; none: no login.
-    pub username: Option<String>,
-    /// The user's password.
-    pub password: Option<Secret>,
-    /// Given: the password and the figures travel by TLS only. Always used for https.
-    pub tls: Option<TlsSettings>,
-    /// The limit on a whole reading, with connect and login where they are needed.
-    pub timeout: Duration,
-}
 
 /// One broker's figures, over a connection that is kept from one reading to the next.
 pub struct Source {
@@ -64,7 +45,7 @@ impl Source {
         let address = Address::parse(&address::for_host(&settings.url, host)).map_err(|reason| JmxError {
             target: address::shown(&settings.url),
             step: Step::Settings,
-            reason,
+            reason: Reason::Url(reason),
         })?;
         let transport = match &address {
             Address::Rmi(place) => Transport::Rmi(Box::new(rmi::Connector::new(place.clone(), settings)?)),
@@ -81,11 +62,7 @@ impl Source {
 
     /// `jmx`, `jolokia` or `exporter`: the value of the label `source`.
     pub fn kind(&self) -> &'static str {
-        match self.address {
-            Address::Rmi(_) => "jmx",
-            Address::Jolokia(_) => "jolokia",
-            Address::Exporter(_) => "exporter",
-        }
+        self.address.kind()
     }
 
     /// Reads all figures once, within the time limit. A kept connection that turns out to be dead is replaced within it.

@@ -1,4 +1,4 @@
-//! Watching: a task for each cluster that polls it, one that evaluates the rules, one for each channel that takes
+//! Watching: a task for each cluster that polls it, one for each broker that tells its own load, one that evaluates the rules, one for each channel that takes
 //! notices away, and the heartbeat.
 //!
 //! Only carries: what a poll means is `logic::watch`'s, what is told to whom is `logic::alert`'s, how it is told is
@@ -10,6 +10,7 @@ mod alerting;
 mod courier;
 mod forwards;
 mod heartbeat;
+pub(crate) mod load;
 mod observe;
 mod watcher;
 

@@ -9,17 +9,23 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::forwards::ForwardGroups;
+use super::load::LoadReaders;
 use super::poll::Poller;
 use crate::clock;
 use crate::config::schema::{ClusterSettings, MonitorSettings};
 use crate::kafka::wire::Client;
+use crate::logic::moment::Moment;
 use crate::logic::topic_pattern::TopicPattern;
+use crate::logic::watch::load::Topics;
 use crate::logic::watch::snapshot::SlowSnapshot;
-use crate::logic::watch::{Snapshot, Watch};
+use crate::logic::watch::{LoadReading, Snapshot, Watch};
 use crate::status::ClusterPublication;
+
+/// Loads come from all brokers at about the same time, and are shown together: a view is large.
+const LONGEST_GATHERING: Duration = Duration::from_secs(2);
 
 /// The cluster is said to be beyond reach in the log at the first poll that reaches nobody, and when it is back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +41,10 @@ pub(super) struct Watcher {
     poller: Poller,
     watch: Watch,
     slow: mpsc::Receiver<SlowSnapshot>,
+    load_readers: LoadReaders,
+    loads: mpsc::Receiver<LoadReading>,
+    /// When loads that came are shown, unless a poll does it before.
+    show_loads_at: Option<Moment>,
     forwards: ForwardGroups,
     ages: watch::Receiver<BTreeSet<Duration>>,
     published: watch::Sender<ClusterPublication>,
@@ -79,11 +89,17 @@ pub(super) fn start(
     let (slow_sender, slow) = mpsc::channel(1);
     let publication = ClusterPublication { name: cluster.name.clone(), ..ClusterPublication::default() };
     let (published, receiver) = watch::channel(publication);
+    let (load_readers, loads) = LoadReaders::new(settings, cluster);
     let watcher = Watcher {
         interval: settings.interval,
         poller: poller(cluster)?,
-        watch: Watch::new(settings.interval).with_internal_topics(named_topics(settings)),
+        watch: Watch::new(settings.interval)
+            .with_internal_topics(named_topics(settings))
+            .with_topics(watched_topics(settings)),
         slow,
+        load_readers,
+        loads,
+        show_loads_at: None,
         forwards,
         ages,
         published,
@@ -104,6 +120,11 @@ fn named_topics(settings: &MonitorSettings) -> Vec<TopicPattern> {
     patterns.filter(|pattern| pattern.name().is_some()).collect()
 }
 
+fn watched_topics(settings: &MonitorSettings) -> Topics {
+    let everything = settings.topics.exclude.is_empty() && settings.topics.include.iter().any(|pattern| pattern == "*");
+    if everything { Topics::All } else { Topics::Selected }
+}
+
 async fn poll_slowly(mut poller: Poller, every: Duration, sender: mpsc::Sender<SlowSnapshot>) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -112,6 +133,14 @@ async fn poll_slowly(mut poller: Poller, every: Duration, sender: mpsc::Sender<S
         if sender.send(poller.poll_slow().await).await.is_err() {
             return;
         }
+    }
+}
+
+/// Waits for this moment; none: for ever.
+async fn until(moment: Option<Moment>) {
+    match moment {
+        Some(moment) => sleep_until(clock::instant(moment)).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -124,6 +153,16 @@ impl Watcher {
                 _ = ticks.tick() => self.poll().await,
                 Some(slow) = self.slow.recv() => {
                     self.watch.observe_slow(slow);
+                    self.publish(|_| {});
+                }
+                Some(load) = self.loads.recv() => {
+                    self.watch.observe_load(load);
+                    let gathering = (self.interval / 10).min(LONGEST_GATHERING);
+                    self.show_loads_at.get_or_insert_with(|| clock::now() + gathering);
+                }
+                () = until(self.show_loads_at) => {
+                    self.show_loads_at = None;
+                    self.watch.show_loads();
                     self.publish(|_| {});
                 }
             }
@@ -140,6 +179,7 @@ impl Watcher {
         self.say(&snapshot);
         let polled_at = snapshot.wall_clock;
         let error = snapshot.brokers.is_none().then(|| snapshot.missing.join("; "));
+        self.watch.expect_loads(&self.load_readers.follow(snapshot.brokers.as_ref()));
         self.watch.observe(snapshot);
         let seconds = clock::now().since(started).as_secs_f64();
         let requests = self.poller.requests().saturating_sub(before);

@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use super::{AlertState, AlertStatus, AlertsPublication, ChannelStatus, ClusterPublication, SilenceStatus};
 use crate::logic::alert::Severity;
+use crate::logic::broker_load::{BrokerFigures, RequestTime};
 use crate::logic::moment::{Moment, Timestamp};
 use crate::logic::watch::snapshot::{BrokerSeen, Committed, GroupSeen, PartitionSeen, Snapshot, TopicSeen};
 use crate::logic::watch::view::{
-    BrokerView, ClusterView, DirView, GroupPartitionView, GroupStatus, GroupTopicView, GroupView, RackView, Restart,
-    Seconds, TopicView,
+    BrokerView, ClusterView, Comparison, DirView, GroupPartitionView, GroupStatus, GroupTopicView, GroupView, LoadView,
+    RackView, Restart, Seconds, TopicView,
 };
 
 /// 2026-11-21T07:00:00Z.
@@ -175,7 +176,36 @@ fn broker_view(number: i32, up: Option<bool>, restart: Restart) -> BrokerView {
         traffic_share_percent: (up == Some(true)).then_some(50.0),
         messages_in_per_second: (up == Some(true)).then_some(1234.5),
         bytes_in_per_second: (up == Some(true)).then_some(1_536_000.0),
+        load: (number == 2).then(load),
         restart,
+    }
+}
+
+/// Broker 2's own account: the other two have no source.
+fn load() -> LoadView {
+    let time = RequestTime { p50_ms: Some(1.5), p99_ms: Some(42.0), local_p99_ms: Some(12.0) };
+    let figures = BrokerFigures {
+        load_percent: Some(83.4),
+        network_idle_percent: Some(64.0),
+        requests_per_second: Some(1234.0),
+        bytes_in_per_second: Some(2_097_152.0),
+        bytes_out_per_second: Some(4_194_304.0),
+        messages_in_per_second: Some(2000.0),
+        request_time_ms: [("Produce", time), ("FetchConsumer", RequestTime { local_p99_ms: None, ..time })].into(),
+        under_replicated_partitions: Some(1),
+        offline_log_dirs: Some(0),
+        heap_used_bytes: Some(536_870_912),
+        heap_max_bytes: Some(1_073_741_824),
+        process_cpu_percent: Some(37.5),
+        ..BrokerFigures::default()
+    };
+    let slow = "broker 2 is slow: it works 120 ms on a request (usually at most 12 ms); look at its disks first";
+    LoadView {
+        source: "jmx",
+        figures: Some(Arc::new(figures)),
+        error: None,
+        replication: Comparison::Fine,
+        slow: Comparison::Wrong(slow.into()),
     }
 }
 

@@ -141,12 +141,39 @@ pub struct BrokerStatus {
     pub replica_skew_percent: Option<f64>,
     /// One request on an idle connection.
     pub latency_seconds: Option<f64>,
-    /// Messages appended to what it leads.
+    /// Messages from producers: as it says itself where it has a source of load, else as its logs grow.
     pub messages_in_per_second: Option<f64>,
-    /// Bytes appended to what it leads.
+    /// Bytes from producers, likewise.
     pub bytes_in_per_second: Option<f64>,
     /// Its share of the cluster's traffic.
     pub traffic_share_percent: Option<f64>,
+    /// How busy its request handlers are, as it says itself.
+    #[serde(default)]
+    pub load_percent: Option<f64>,
+    /// How it says so: jmx, jolokia or exporter; none: it has no source.
+    #[serde(default)]
+    pub load_source: Option<String>,
+    /// Why its own figures could not be read the last time, or what is to be said about its load.
+    #[serde(default)]
+    pub load_note: Option<String>,
+    /// Requests of all kinds.
+    #[serde(default)]
+    pub requests_per_second: Option<f64>,
+    /// Bytes to consumers.
+    #[serde(default)]
+    pub bytes_out_per_second: Option<f64>,
+    /// How idle its network threads are.
+    #[serde(default)]
+    pub network_idle_percent: Option<f64>,
+    /// Its share of all processors of its machine.
+    #[serde(default)]
+    pub process_cpu_percent: Option<f64>,
+    /// Bytes of its Java heap in use.
+    #[serde(default)]
+    pub heap_used_bytes: Option<u64>,
+    /// Bytes that it may grow to.
+    #[serde(default)]
+    pub heap_max_bytes: Option<u64>,
     /// Whether it can be stopped now: safe, hurts or unknown.
     pub restart: RestartStatus,
     /// How many partitions would suffer.
@@ -360,6 +387,11 @@ pub fn groups_worst_first(view: &ClusterView) -> Vec<(&Arc<str>, &GroupView)> {
 
 fn broker_status(view: &ClusterView, id: i32, broker: &BrokerView) -> BrokerStatus {
     let seen = view.seen.brokers.as_ref().and_then(|brokers| brokers.get(&id));
+    let own = broker.own_figures();
+    let note = broker
+        .load
+        .as_ref()
+        .and_then(|load| load.error.clone().or_else(|| Some(load.figures.as_ref()?.load_note?.to_owned())));
     let (restart, hurts) = match &broker.restart {
         Restart::Unknown => (RestartStatus::Unknown, None),
         Restart::Safe => (RestartStatus::Safe, None),
@@ -377,9 +409,18 @@ fn broker_status(view: &ClusterView, id: i32, broker: &BrokerView) -> BrokerStat
         leader_skew_percent: broker.leader_skew_percent,
         replica_skew_percent: broker.replica_skew_percent,
         latency_seconds: broker.latency_seconds,
-        messages_in_per_second: broker.messages_in_per_second,
-        bytes_in_per_second: broker.bytes_in_per_second,
+        messages_in_per_second: broker.best_messages_in_per_second(),
+        bytes_in_per_second: broker.best_bytes_in_per_second(),
         traffic_share_percent: broker.traffic_share_percent,
+        load_percent: own.and_then(|own| own.load_percent),
+        load_source: broker.load.as_ref().map(|load| load.source.to_owned()),
+        load_note: note,
+        requests_per_second: own.and_then(|own| own.requests_per_second),
+        bytes_out_per_second: own.and_then(|own| own.bytes_out_per_second),
+        network_idle_percent: own.and_then(|own| own.network_idle_percent),
+        process_cpu_percent: own.and_then(|own| own.process_cpu_percent),
+        heap_used_bytes: own.and_then(|own| own.heap_used_bytes),
+        heap_max_bytes: own.and_then(|own| own.heap_max_bytes),
         restart,
         restart_hurts_partitions: hurts.as_ref().map(|(partitions, _)| *partitions),
         restart_hurts_example: hurts.map(|(_, example)| example),

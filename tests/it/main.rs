@@ -14,6 +14,7 @@
 )]
 
 mod alerts;
+mod broker_load;
 mod brokers;
 mod commands;
 mod consume;

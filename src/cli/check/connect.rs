@@ -119,11 +119,11 @@ async fn try_all(config: &Config, output: &mut Output<'_>) -> Result<Tally, Fail
         tally.print(vec![webhook], output)?;
     }
     for (cluster, limit, poll) in polls {
-        let finding = match timeout(limit, poll).await {
-            Ok(Ok(finding)) => finding,
-            _ => Finding::new(format!("watching {cluster}"), Err::<String, _>(no_end(limit))),
+        let findings = match timeout(limit, poll).await {
+            Ok(Ok(findings)) => findings,
+            _ => vec![Finding::new(format!("watching {cluster}"), Err::<String, _>(no_end(limit)))],
         };
-        tally.print(vec![finding], output)?;
+        tally.print(findings, output)?;
     }
     for (name, check) in channels {
         // It keeps its limits by itself, too.
@@ -141,12 +141,14 @@ fn no_end(limit: Duration) -> String {
 }
 
 /// One poll of each watched cluster, begun, with its name and its limit.
-fn polls(config: &Config) -> Vec<(String, Duration, JoinHandle<Finding>)> {
+fn polls(config: &Config) -> Vec<(String, Duration, JoinHandle<Vec<Finding>>)> {
     let Some(monitor) = &config.monitor else { return Vec::new() };
     let watched = monitor.clusters.iter().filter_map(|name| config.clusters.get(name));
     watched
         .map(|cluster| {
-            let limit = cluster.request_timeout.saturating_mul(2 * REQUESTS);
+            let sources = monitor.jmx.get(&cluster.name).into_iter().flatten();
+            let load = sources.map(|source| source.timeout + Duration::from_secs(1)).max().unwrap_or_default();
+            let limit = cluster.request_timeout.saturating_mul(2 * REQUESTS).saturating_add(load);
             let poll = watching::poll(Arc::new(cluster.clone()), monitor.clone());
             (cluster.name.clone(), limit, tokio::spawn(poll))
         })

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use crate::config::schema::{Config, Encryption, NotifyBody, NotifySettings, Selection, TransportSettings};
+use crate::config::jmx_address;
+use crate::config::schema::{
+    Config, Encryption, JmxSettings, NotifyBody, NotifySettings, Selection, TransportSettings,
+};
 use crate::config::{display_duration, display_size};
 use crate::logic::alert::{Condition, Metric, NoData, Rule, Severity, Unit};
 use crate::logic::watch::view::GroupStatus;
@@ -26,10 +29,26 @@ pub(super) fn summary(config: &Config) -> String {
             selection(&monitor.groups),
             heartbeat.unwrap_or_default(),
         ));
+        lines.extend(monitor.jmx.iter().flat_map(|(cluster, sources)| loads(cluster, sources)));
     }
     lines.extend(config.alerts.iter().map(|rule| alert(rule, &config.channels)));
     lines.extend(config.channels.iter().map(channel));
     lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// A line for each source of brokers' loads.
+fn loads(cluster: &str, sources: &[JmxSettings]) -> impl Iterator<Item = String> {
+    let several = sources.len() > 1;
+    sources.iter().map(move |source| {
+        let whom = match source.broker {
+            Some(broker) => format!("broker {broker}"),
+            None if several => "every other broker".to_owned(),
+            None => "every broker".to_owned(),
+        };
+        let login = source.username.as_ref().map(|name| format!(", login {name}")).unwrap_or_default();
+        let tls = if source.tls.is_some() { ", TLS" } else { "" };
+        format!("load of {whom} of {cluster}: {}{login}{tls}", jmx_address::shown(&source.url))
+    })
 }
 
 fn selection(selection: &Selection) -> String {
@@ -161,6 +180,10 @@ mod tests {
             [monitor]
             topics = ["event", "!event-test"]
             heartbeat = { url = "https://hc.example.com/hunter2" }
+            jmx = [
+              { url = "jmx://{host}:9999", username = "m", password = "hunter2", tls = {} },
+              { broker = 2, url = "http://kafka-2/metrics?token=hunter2" },
+            ]
             [[alert]]
             name = "load"
             metric = "broker_load_percent"
@@ -205,6 +228,8 @@ mod tests {
         let ops = "ops (mail to a@example.com, b@example.com, c@example.com and 1 more)";
         let expected = [
             "monitor: default every 30s, topics event !event-test, groups *, heartbeat every 1m to https://hc.example.com/…",
+            "load of every other broker of default: jmx://{host}:9999, login m, TLS",
+            "load of broker 2 of default: http://kafka-2/metrics",
             &format!("alert load: broker_load_percent above 80 % for 2m, over at 70 % -> {ops}"),
             &format!(
                 "alert full: disk_full_in_seconds of broker=1 dir=/d* below 1d12h, fires without data, critical -> {ops}, \

@@ -125,6 +125,7 @@ pub(super) fn brokers(clusters: &[ClusterStatus]) -> Listing {
             Column::Left("CAN-RESTART"),
             Column::Right("LEADERS"),
             Column::Right("REPLICAS"),
+            Column::Right("LOAD"),
             Column::Right("TRAFFIC"),
             Column::Right("LATENCY"),
             Column::Left("ADDRESS"),
@@ -151,10 +152,15 @@ fn broker_row(name: String, broker: &BrokerStatus) -> Vec<String> {
         restart,
         broker.leaders.to_string(),
         broker.replicas.to_string(),
-        broker.traffic_share_percent.map_or_else(|| "-".to_owned(), |share| format!("{share:.0}%")),
+        percent(broker.load_percent),
+        percent(broker.traffic_share_percent),
         broker.latency_seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{:.1}ms", seconds * 1000.0)),
         address.unwrap_or_else(|| "-".to_owned()),
     ]
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{share:.0}%"))
 }
 
 /// A line a cluster: whether it answers, and what is wrong with its partitions.

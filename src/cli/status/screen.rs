@@ -313,10 +313,10 @@ mod tests {
             "omp      ok           4    0.4s        2  Stable  event",
             "search   ok           0    0.0s        2  Stable  orders",
             "",
-            "BROKER  STATE  CAN-RESTART  LEADERS  REPLICAS  TRAFFIC  LATENCY",
-            "3       down   -                  0        79        -        -",
-            "1       up     no: 7             59        79      50%    1.2ms",
-            "2*      up     yes               60        79      50%    1.2ms",
+            "BROKER  STATE  CAN-RESTART  LEADERS  REPLICAS  LOAD  TRAFFIC  LATENCY",
+            "3       down   -                  0        79     -        -        -",
+            "1       up     no: 7             59        79     -      50%    1.2ms",
+            "2*      up     yes               60        79   83%      50%    1.2ms",
         ];
         let at = lines.iter().position(|line| line.starts_with("cluster")).expect("the cluster");
         assert_eq!(&lines[at..at + expected.len()], expected);

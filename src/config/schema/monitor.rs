@@ -1,5 +1,6 @@
 //! `[monitor]`, `[[alert]]` and `[notify]` after they were read and checked. Plain data.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{HostPort, Secret, TlsSettings, WebhookSettings};
@@ -22,6 +23,34 @@ pub struct MonitorSettings {
     pub max_series: usize,
     /// A request at regular intervals while watching works.
     pub heartbeat: Option<HeartbeatSettings>,
+    /// Where brokers tell their own figures, by cluster; a cluster without any is missing.
+    pub jmx: BTreeMap<String, Vec<JmxSettings>>,
+}
+
+/// Where a broker's figures are read and how to log in there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JmxSettings {
+    /// The broker's id; none: every broker that no other entry is about, and `url` holds `{host}`.
+    pub broker: Option<i32>,
+    /// `jmx://host:port`, `service:jmx:rmi:///jndi/rmi://host:port/jmxrmi`, `http(s)://host:port/jolokia` or
+    /// `http(s)://host:port/metrics`; `{host}` stands for the broker's own host.
+    pub url: String,
+    /// The user; none: no login.
+    pub username: Option<String>,
+    /// The user's password.
+    pub password: Option<Secret>,
+    /// Given: the password and the figures travel by TLS only. Always used for https.
+    pub tls: Option<TlsSettings>,
+    /// The limit on a whole reading, with connect and login where they are needed.
+    pub timeout: Duration,
+}
+
+impl JmxSettings {
+    /// That one of `sources` which is about this broker: by its id, else the one that is about all.
+    pub fn of_broker(sources: &[Self], broker: i32) -> Option<&Self> {
+        let about = |wanted: Option<i32>| sources.iter().find(|source| source.broker == wanted);
+        about(Some(broker)).or_else(|| about(None))
+    }
 }
 
 /// Names to watch: patterns as written (names, globs, `/regex/`), and those that begin with `!` in the file.

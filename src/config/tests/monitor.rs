@@ -39,6 +39,12 @@ pub(super) fn check_every_key(config: &Config, folder: &Path) {
     assert_eq!(heartbeat.webhook.url.reveal(), "https://hc.example.com/hunter2");
     assert_eq!(heartbeat.webhook.display_url, "https://hc.example.com/…", "the path is the password");
     assert_eq!((heartbeat.webhook.headers.len(), heartbeat.webhook.idempotency_header), (0, None));
+    let [all, seventh] = &monitor.jmx["east"][..] else { panic!("two sources") };
+    assert_eq!((all.broker, all.url.as_str(), all.timeout), (None, "jmx://{host}:9999", Duration::from_secs(3)));
+    assert_eq!((all.username.as_deref(), &all.password), (Some("monitor"), &Some(Secret::new("hunter2"))));
+    assert_eq!(all.tls.clone().unwrap().ca_file, Some(folder.join("ca.pem")));
+    assert_eq!((seventh.broker, seventh.timeout), (Some(7), Duration::from_secs(5)));
+    assert_eq!((&seventh.username, &seventh.password, &seventh.tls), (&None, &None, &None));
 
     let [disk, asleep, down] = &config.alerts[..] else { panic!("three rules") };
     let glob = |label: &str, glob: &str| LabelGlob { label: label.to_owned(), glob: glob.to_owned() };
@@ -183,4 +189,36 @@ fn no_slip_of_a_single_key_shows_a_password_or_the_path_of_a_robot() {
          format = \"dingtalk\"\nrobot_secret = \"QZXJWV7\"\n"
     );
     assert_no_slip_shows_a_secret(&text);
+}
+
+#[test]
+fn brokers_tell_their_load_by_one_url_for_all_or_an_entry_for_each() {
+    let two = "[clusters.b]\nbootstrap_servers = [\"b:1\"]\n";
+    let all = with(&format!("{two}[monitor]\njmx = \"jmx://{{host}}:9999\"\n")).monitor.unwrap().jmx;
+    assert_eq!(all.keys().collect::<Vec<_>>(), ["b", "default"], "every cluster that is watched");
+    let list = "jmx = [{ url = \"jmx://{host}:1\" }, { broker = 2, url = \"http://kafka-2:8778/jolokia\" }]\n";
+    let sources = with(&format!("[monitor]\n{list}")).monitor.unwrap().jmx.remove("default").unwrap();
+    let url = |broker| JmxSettings::of_broker(&sources, broker).map(|source| source.url.as_str());
+    assert_eq!((url(1), url(2)), (Some("jmx://{host}:1"), Some("http://kafka-2:8778/jolokia")));
+    let named = with("[monitor]\njmx = [{ broker = 2, url = \"jmx://k:1\" }]\n").monitor.unwrap().jmx;
+    assert_eq!(JmxSettings::of_broker(&named["default"], 1), None);
+    assert_eq!(with("[monitor]\n").monitor.unwrap().jmx.len(), 0);
+}
+
+#[test]
+fn a_password_that_would_travel_to_a_broker_as_it_is_is_a_warning() {
+    let warnings = |entry: &str| {
+        let config = with(&format!(
+            "[monitor]\njmx = [{{ broker = 1, {entry}, username = \"m\", password = \"${{KAFKA_PASSWORD}}\" }}]\n"
+        ));
+        config.warnings.iter().filter(|warning| warning.contains("unencrypted")).count()
+    };
+    for (entry, expected) in [
+        ("url = \"jmx://k:1\"", 1),
+        ("url = \"jmx://k:1\", tls = {}", 0),
+        ("url = \"http://k:1/jolokia\"", 1),
+        ("url = \"https://k:1/metrics\"", 0),
+    ] {
+        assert_eq!(warnings(entry), expected, "{entry}");
+    }
 }

@@ -6,11 +6,10 @@ use std::fmt::Display;
 use super::exposition::{Exposition, Labels};
 use crate::logic::alert::{METRICS, Metric, Source};
 use crate::logic::watch::ClusterView;
-use crate::logic::watch::view::{BrokerView, DirView, GroupTopicView, TopicView};
+use crate::logic::watch::load::{LoadFigure, load_metric};
+use crate::logic::watch::series::FROM_LOGS;
+use crate::logic::watch::view::{BrokerView, Comparison, DirView, GroupTopicView, LoadView, TopicView};
 use crate::status::ClusterPublication;
-
-/// Where a figure comes from that a broker could also tell by JMX.
-const FROM_LOGS: &str = "logs";
 
 /// The clusters, and whether their names are labels.
 pub(super) struct Clusters<'a> {
@@ -137,8 +136,9 @@ fn figures(metric: &Metric, view: &ClusterView, emit: &mut Emit<'_>) {
     match metric.name {
         "broker_up" => each_broker(view, emit, |broker| broker.up.map(|up| f64::from(u8::from(up)))),
         "broker_traffic_share_percent" => each_broker(view, emit, |broker| broker.traffic_share_percent),
-        "broker_bytes_in_per_second" => each_measured_broker(view, emit, |broker| broker.bytes_in_per_second),
-        "broker_messages_in_per_second" => each_measured_broker(view, emit, |broker| broker.messages_in_per_second),
+        "broker_request_seconds" => each_request(view, emit),
+        "broker_replication_disagreement" => each_comparison(view, emit, |load| &load.replication),
+        "broker_slow" => each_comparison(view, emit, |load| &load.slow),
         "broker_latency_seconds" => each_broker(view, emit, |broker| broker.latency_seconds),
         "broker_leaders" => each_broker(view, emit, |broker| Some(broker.leaders.into())),
         "broker_replicas" => each_broker(view, emit, |broker| Some(broker.replicas.into())),
@@ -168,8 +168,11 @@ fn figures(metric: &Metric, view: &ClusterView, emit: &mut Emit<'_>) {
                 }
             }
         }
-        // By JMX alone, which nobody asks.
-        _ => {}
+        name => {
+            if let Some(figure) = load_metric(name) {
+                each_load(metric, view, emit, figure);
+            }
+        }
     }
 }
 
@@ -181,11 +184,38 @@ fn each_broker(view: &ClusterView, emit: &mut Emit<'_>, value: fn(&BrokerView) -
     }
 }
 
-/// For what may have several sources.
-fn each_measured_broker(view: &ClusterView, emit: &mut Emit<'_>, value: fn(&BrokerView) -> Option<f64>) {
+/// For what a broker tells of itself, and some of it else by its logs.
+fn each_load(metric: &Metric, view: &ClusterView, emit: &mut Emit<'_>, figure: LoadFigure) {
+    let has_source = metric.labels.contains(&"source");
     for (id, broker) in &view.brokers {
-        if let Some(value) = value(broker) {
-            emit(&[("broker", id), ("source", &FROM_LOGS)], value);
+        let (value, source) = match (&broker.load, metric.name) {
+            (Some(load), _) => (load.figure(figure), load.source),
+            (None, "broker_bytes_in_per_second") => (broker.bytes_in_per_second, FROM_LOGS),
+            (None, "broker_messages_in_per_second") => (broker.messages_in_per_second, FROM_LOGS),
+            (None, _) => continue,
+        };
+        match value {
+            Some(value) if has_source => emit(&[("broker", id), ("source", &source)], value),
+            Some(value) => emit(&[("broker", id)], value),
+            None => {}
+        }
+    }
+}
+
+fn each_request(view: &ClusterView, emit: &mut Emit<'_>) {
+    for (id, broker) in &view.brokers {
+        for (request, quantile, seconds) in broker.load.iter().flat_map(LoadView::request_seconds) {
+            if let Some(seconds) = seconds {
+                emit(&[("broker", id), ("request", &request), ("quantile", &quantile)], seconds);
+            }
+        }
+    }
+}
+
+fn each_comparison(view: &ClusterView, emit: &mut Emit<'_>, comparison: fn(&LoadView) -> &Comparison) {
+    for (id, broker) in &view.brokers {
+        if let Some(number) = broker.load.as_ref().and_then(|load| comparison(load).number()) {
+            emit(&[("broker", id)], number.into());
         }
     }
 }
@@ -224,10 +254,21 @@ pub(super) fn help(metric: &Metric) -> &'static str {
         "broker_up" => "1 where the broker answers within request_timeout.",
         "broker_load_percent" => "100 × (1 − idle fraction of the request handlers), by JMX only.",
         "broker_traffic_share_percent" => "The broker's share of the measured traffic of the cluster.",
-        "broker_bytes_in_per_second" => "Bytes appended to the logs that the broker leads.",
+        "broker_bytes_in_per_second" => "Bytes from producers: as the broker says, or as the logs that it leads grow.",
         "broker_bytes_out_per_second" => "Bytes sent to consumers, by JMX only.",
         "broker_requests_per_second" => "Requests, by JMX only.",
-        "broker_messages_in_per_second" => "Messages appended to the partitions that the broker leads.",
+        "broker_messages_in_per_second" => {
+            "Messages from producers: as the broker says, or as the logs that it leads grow."
+        }
+        "broker_request_seconds" => "How long requests take, as the broker says; a consumer's fetch waits for data.",
+        "broker_network_idle_percent" => "How much of their time the network threads are idle, by JMX only.",
+        "broker_process_cpu_percent" => "The broker's share of all processors of its machine, by JMX only.",
+        "broker_heap_used_bytes" => "Bytes of the Java heap in use, garbage included, by JMX only.",
+        "broker_heap_max_bytes" => "Bytes that the Java heap may grow to, by JMX only.",
+        "broker_under_replicated_partitions" => "Partitions that the broker leads and counts as under-replicated.",
+        "broker_offline_log_dirs" => "Log directories that the broker cannot use any more, by JMX only.",
+        "broker_replication_disagreement" => "1 where the broker and the metadata disagree about replication.",
+        "broker_slow" => "1 where the broker is slow against its own past or its peers.",
         "broker_latency_seconds" => "One request on an idle connection.",
         "broker_leaders" => "Partitions that the broker leads, internal topics included.",
         "broker_replicas" => "Replicas that the broker has, internal topics included.",

@@ -26,6 +26,10 @@ const FULL_PERCENT: f64 = 85.0;
 const FULL_SOON_SECONDS: f64 = 2.0 * 86_400.0;
 /// Polls that take or lie back longer are said to.
 const STALE_SECONDS: f64 = 180.0;
+/// Request handlers that are busier than this need attention.
+const BUSY_PERCENT: f64 = 80.0;
+/// Brokers that one sentence names.
+const MAX_NAMED: usize = 20;
 
 /// All about a cluster. Why it does not answer is said at the top of the page.
 pub(super) fn render(page: &mut String, cluster: &ClusterPublication, several: bool, now: Timestamp) {
@@ -121,6 +125,7 @@ fn brokers(page: &mut String, scope: &Scope<'_>) {
         "broker",
         "state",
         "can be restarted now",
+        "load",
         "leaders",
         "skew",
         "replicas",
@@ -139,11 +144,12 @@ fn brokers(page: &mut String, scope: &Scope<'_>) {
                 format!("{}{controller}", scope.link(Kind::Brokers, id)),
                 up(broker),
                 restart(&broker.restart),
+                load(broker),
                 grouped(broker.leaders),
                 or_unknown(broker.leader_skew_percent, skew),
                 grouped(broker.replicas),
                 or_unknown(broker.traffic_share_percent, |percent| format!("{percent:.0} %")),
-                or_unknown(broker.bytes_in_per_second, size),
+                or_unknown(broker.best_bytes_in_per_second(), size),
                 or_unknown(broker.latency_seconds, latency),
                 broker.rack.as_deref().map_or_else(|| UNKNOWN.to_owned(), escape),
                 broker.address.as_deref().map_or_else(|| UNKNOWN.to_owned(), escape),
@@ -154,11 +160,38 @@ fn brokers(page: &mut String, scope: &Scope<'_>) {
     if let Some(more @ 1..) = view.brokers.len().checked_sub(MAX_BROKERS) {
         let _ = write!(page, "<p class=\"parts\">and {more} more in /api/status</p>");
     }
+    without_load(page, view);
     if view.racks.len() > 1 {
         let racks = view.racks.iter().take(MAX_BROKERS).map(|(name, rack)| {
             format!("{}: {} up, {} leaders, {} replicas", escape(name), rack.brokers, rack.leaders, rack.replicas)
         });
         let _ = writeln!(page, "<p class=\"topics\">Racks · {}</p>", racks.collect::<Vec<_>>().join(" · "));
+    }
+}
+
+/// Says which brokers have no load, where others have one.
+fn without_load(page: &mut String, view: &ClusterView) {
+    let without = view.brokers.iter().filter(|(_, broker)| broker.load.is_none());
+    let without: Vec<String> = without.map(|(id, _)| id.to_string()).collect();
+    if without.is_empty() || without.len() == view.brokers.len() {
+        return;
+    }
+    let more = match without.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = without.iter().take(MAX_NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let _ =
+        writeln!(page, "<p class=\"topics\">No load without `jmx`: broker{} {named}{more}</p>", plural(without.len()));
+}
+
+/// How busy a broker is; why that is not known is in the title, and on its page.
+pub(super) fn load(broker: &BrokerView) -> String {
+    let Some(load) = &broker.load else { return UNKNOWN.to_owned() };
+    match (broker.own_figures().and_then(|figures| figures.load_percent), &load.error) {
+        (Some(percent), _) => bar(percent, BUSY_PERCENT),
+        (None, Some(error)) => format!("<span class=\"attention\" title=\"{}\">unknown</span>", escape(error)),
+        (None, None) => UNKNOWN.to_owned(),
     }
 }
 
@@ -230,7 +263,7 @@ pub(super) fn disks(page: &mut String, dirs: &[&DirView], scope: Option<&Scope<'
                 escape(&dir.path),
                 match &dir.error {
                     Some(error) => format!("<span class=\"attention\">{}</span>", escape(error)),
-                    None => or_unknown(dir.used_percent, used),
+                    None => or_unknown(dir.used_percent, |percent| bar(percent, FULL_PERCENT)),
                 },
                 bytes(dir.used_bytes),
                 if soon { format!("<span class=\"attention\">{full_in}</span>") } else { full_in },
@@ -243,8 +276,9 @@ pub(super) fn disks(page: &mut String, dirs: &[&DirView], scope: Option<&Scope<'
     }
 }
 
-fn used(percent: f64) -> String {
-    let class = if percent > FULL_PERCENT { "bar bad" } else { "bar" };
+/// A percentage as a bar; red above `limit`.
+fn bar(percent: f64, limit: f64) -> String {
+    let class = if percent > limit { "bar bad" } else { "bar" };
     let width = percent.clamp(0.0, 100.0);
     format!("<span class=\"{class}\"><i style=\"width:{width:.0}%\"></i></span> {percent:.0} %")
 }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::logic::watch::view::{Comparison, LoadView};
 use crate::status::{AlertsPublication, ForwardState, ForwardStatus, PartitionStatus, made_up};
 use tokio::sync::watch;
 
@@ -76,6 +77,8 @@ fn nothing_that_a_cluster_or_an_alert_says_becomes_markup() {
     let broker = view.brokers.get_mut(&1).expect("a broker");
     (broker.error, broker.rack, broker.address) = (Some(nasty.into()), Some(nasty.into()), Some(nasty.into()));
     broker.up = Some(false);
+    broker.load =
+        Some(LoadView { error: Some(nasty.into()), slow: Comparison::Wrong(nasty.into()), ..LoadView::default() });
     let mut alerts = made_up::alerts();
     for alert in &mut alerts.alerts {
         alert.name = nasty.into();
@@ -182,6 +185,11 @@ fn each_thing_has_a_page() {
         ("/groups/billing?cluster=default", "group billing"),
         ("/brokers/1", "such as orders/3"),
         ("/brokers/3", "connection refused"),
+        ("/brokers/2", "By its own account (jmx)"),
+        ("/brokers/2", "broker 2 is slow"),
+        ("/brokers/2", "<td>Produce</td><td>1.5 ms</td><td>42 ms</td><td>12 ms</td>"),
+        ("/", "style=\"width:83%\"></i></span> 83 %"),
+        ("/", "No load without `jmx`: brokers 1, 3"),
         ("/topics/", "5 topics"),
         ("/groups", "5 groups"),
     ] {

@@ -143,6 +143,27 @@ fn sentence_of_ours(metric: &str, value: f64) -> &'static str {
         "broker_bytes_out_per_second" => "Broker {broker} of cluster {cluster} gives out {value}",
         "broker_requests_per_second" => "Requests to broker {broker} of cluster {cluster}: {value}",
         "broker_messages_in_per_second" => "Messages to broker {broker} of cluster {cluster}: {value}",
+        "broker_request_seconds" => {
+            "{request} requests to broker {broker} of cluster {cluster} take {value} (quantile {quantile})"
+        }
+        "broker_network_idle_percent" => "The network threads of broker {broker} of cluster {cluster} are {value} idle",
+        "broker_process_cpu_percent" => "Broker {broker} of cluster {cluster} uses {value} of its processors",
+        "broker_heap_used_bytes" => "Java heap in use by broker {broker} of cluster {cluster}: {value}",
+        "broker_heap_max_bytes" => "Java heap of broker {broker} of cluster {cluster}: {value}",
+        "broker_under_replicated_partitions" => {
+            "Under-replicated partitions that broker {broker} of cluster {cluster} counts: {value}"
+        }
+        "broker_offline_log_dirs" => "Log directories that broker {broker} of cluster {cluster} cannot use: {value}",
+        "broker_replication_disagreement" if is_on => {
+            "Broker {broker} and the metadata of cluster {cluster} disagree about under-replicated partitions"
+        }
+        "broker_replication_disagreement" => {
+            "Broker {broker} and the metadata of cluster {cluster} agree about under-replicated partitions"
+        }
+        "broker_slow" if is_on => {
+            "Broker {broker} of cluster {cluster} is slow, compared with its past or its peers; look at its disks first"
+        }
+        "broker_slow" => "Broker {broker} of cluster {cluster} is not slow",
         "broker_latency_seconds" => "Broker {broker} of cluster {cluster} takes {value} to answer",
         "broker_leaders" => "Partitions that broker {broker} of cluster {cluster} leads: {value}",
         "broker_replicas" => "Replicas on broker {broker} of cluster {cluster}: {value}",

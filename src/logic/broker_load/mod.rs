@@ -15,9 +15,11 @@ pub mod prometheus;
 mod figures;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use beans::Quantity;
 pub use figures::{Basis, BrokerFigures, RequestTime};
+pub use window::SampleWindow;
 
 /// What was read from one broker at one moment.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,6 +9,7 @@ mod disks;
 mod distribution;
 mod ends;
 mod groups;
+pub mod load;
 mod progress;
 pub mod series;
 pub mod snapshot;
@@ -24,6 +25,8 @@ use self::disks::Disks;
 use self::distribution::KnownBrokers;
 use self::ends::Ends;
 use self::groups::{GroupPoll, Groups};
+pub use self::load::LoadReading;
+use self::load::{Loads, Topics};
 use self::snapshot::{Controller, TopicSeen};
 pub use self::snapshot::{SlowSnapshot, Snapshot};
 use self::traffic::TopicCharts;
@@ -43,6 +46,8 @@ pub struct Watch {
     disks: Disks,
     chart_clock: ChartClock,
     topic_charts: TopicCharts,
+    loads: Loads,
+    topics: Topics,
     /// The last poll that reached the cluster.
     reached: Option<Arc<Snapshot>>,
     view: Arc<ClusterView>,
@@ -60,6 +65,8 @@ impl Watch {
             disks: Disks::default(),
             chart_clock: ChartClock::new(interval),
             topic_charts: TopicCharts::default(),
+            loads: Loads::default(),
+            topics: Topics::default(),
             reached: None,
             view: Arc::new(ClusterView::of(Arc::new(nothing()))),
         }
@@ -70,6 +77,13 @@ impl Watch {
     #[must_use]
     pub fn with_internal_topics(mut self, named: Vec<TopicPattern>) -> Self {
         self.internal = named;
+        self
+    }
+
+    /// Which topics polls see; without it, some of them.
+    #[must_use]
+    pub fn with_topics(mut self, topics: Topics) -> Self {
+        self.topics = topics;
         self
     }
 
@@ -103,6 +117,9 @@ impl Watch {
             self.groups.pass_over(charts);
         }
         distribution::fill(&mut view);
+        if seen.brokers.is_some() {
+            self.loads.forget_others(&view);
+        }
         self.fill_slow(&mut view);
         if seen.brokers.is_some() {
             traffic::fill(&mut view, self.reached.as_deref());
@@ -122,7 +139,25 @@ impl Watch {
         self.view = Arc::new(view);
     }
 
-    /// Fills in what needs the slow poll.
+    /// These brokers tell their own figures, by this kind of source. To be said before the poll that lists them, so that
+    /// nobody takes a figure that was not read yet for one that does not exist.
+    pub fn expect_loads(&mut self, sources: &BTreeMap<i32, &'static str>) {
+        self.loads.expect(sources);
+    }
+
+    /// Takes in a broker's own figures. They are in the view after the next poll, or after `show_loads`.
+    pub fn observe_load(&mut self, reading: LoadReading) {
+        self.loads.observe(reading);
+    }
+
+    /// Brings the view up to date with what brokers told of themselves since.
+    pub fn show_loads(&mut self) {
+        let mut view = ClusterView::clone(&self.view);
+        self.fill_slow(&mut view);
+        self.view = Arc::new(view);
+    }
+
+    /// Fills in what needs the slow poll, and the loads.
     fn fill_slow(&self, view: &mut ClusterView) {
         let slow = view.slow.clone();
         for (name, topic) in &mut view.topics {
@@ -139,6 +174,7 @@ impl Watch {
         let missing_slow = slow.iter().flat_map(|slow| &slow.missing);
         view.missing = view.seen.missing.iter().chain(missing_slow).cloned().collect();
         distribution::fill_min_insync(view);
+        self.loads.fill(view, self.interval, self.topics);
     }
 
     /// Another cluster behind the same addresses has nothing to do with what was seen.
@@ -147,7 +183,9 @@ impl Watch {
         if let (Some(before), Some(now)) = (before, &seen.cluster_id)
             && before != now
         {
-            *self = Self::new(self.interval).with_internal_topics(std::mem::take(&mut self.internal));
+            *self = Self::new(self.interval)
+                .with_internal_topics(std::mem::take(&mut self.internal))
+                .with_topics(self.topics);
         }
     }
 }

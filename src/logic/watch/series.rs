@@ -5,8 +5,12 @@
 
 use std::sync::Arc;
 
+use super::load::load_metric;
 use super::view::{BrokerView, ClusterView, DirView, GroupTopicView, TopicView};
 use crate::logic::alert::{Figure, Labels, Metric, Observed, Series};
+
+/// The source of a figure that a broker could also tell by itself.
+pub const FROM_LOGS: &str = "logs";
 
 /// All series of a metric of a cluster. Of other metrics there are none here.
 pub fn observe(view: &ClusterView, metric: &Metric) -> Observed {
@@ -22,7 +26,7 @@ pub fn observe(view: &ClusterView, metric: &Metric) -> Observed {
             true
         }
         name if name.starts_with("broker_") || name.ends_with("_skew_percent") => {
-            brokers(view, name, &mut of);
+            brokers(view, metric, &mut of);
             reached
         }
         name if name.starts_with("disk_") => {
@@ -82,26 +86,54 @@ fn rounded(figure: i64) -> f64 {
     figure as f64
 }
 
-fn brokers(view: &ClusterView, metric: &str, of: &mut Collector<'_>) {
+fn brokers(view: &ClusterView, metric: &Metric, of: &mut Collector<'_>) {
     // A count is known of every broker as soon as one tells.
     let counted = |count: u32| known(view.seen.brokers.as_ref().map(|_| count));
     for (id, broker) in &view.brokers {
         let BrokerView { leaders, replicas, .. } = *broker;
-        let (figure, source) = match metric {
-            "broker_up" => (known(broker.up.map(u8::from)), None),
-            "broker_traffic_share_percent" => (known(broker.traffic_share_percent), None),
-            "broker_latency_seconds" => (known(broker.latency_seconds), None),
-            "broker_leaders" => (counted(leaders), None),
-            "broker_replicas" => (counted(replicas), None),
-            "leader_skew_percent" => (known(broker.leader_skew_percent), None),
-            "replica_skew_percent" => (known(broker.replica_skew_percent), None),
-            "broker_bytes_in_per_second" => (known(broker.bytes_in_per_second), Some("logs")),
-            "broker_messages_in_per_second" => (known(broker.messages_in_per_second), Some("logs")),
-            // The load, bytes out and requests: only a broker itself can tell, by JMX.
+        let figure = match metric.name {
+            "broker_up" => known(broker.up.map(u8::from)),
+            "broker_traffic_share_percent" => known(broker.traffic_share_percent),
+            "broker_latency_seconds" => known(broker.latency_seconds),
+            "broker_leaders" => counted(leaders),
+            "broker_replicas" => counted(replicas),
+            "leader_skew_percent" => known(broker.leader_skew_percent),
+            "replica_skew_percent" => known(broker.replica_skew_percent),
+            _ => {
+                own(*id, broker, metric, of);
+                continue;
+            }
+        };
+        of.add([("broker", id.to_string())], figure);
+    }
+}
+
+/// What only a broker itself can tell, or what it can tell better than its logs.
+fn own(id: i32, broker: &BrokerView, metric: &Metric, of: &mut Collector<'_>) {
+    let id = ("broker", id.to_string());
+    let Some(load) = &broker.load else {
+        let figure = match metric.name {
+            "broker_bytes_in_per_second" => broker.bytes_in_per_second,
+            "broker_messages_in_per_second" => broker.messages_in_per_second,
             _ => return,
         };
-        let labels = [("broker", id.to_string())].into_iter().chain(source.map(|source| ("source", source.to_owned())));
-        of.add(labels, figure);
+        of.add([id, ("source", FROM_LOGS.to_owned())], known(figure));
+        return;
+    };
+    match (metric.name, load_metric(metric.name)) {
+        ("broker_request_seconds", _) => {
+            for (request, quantile, seconds) in load.request_seconds() {
+                let labels = [id.clone(), ("request", request.to_owned()), ("quantile", quantile.to_owned())];
+                of.add(labels, known(seconds));
+            }
+        }
+        ("broker_replication_disagreement", _) => of.add([id], known(load.replication.number())),
+        ("broker_slow", _) => of.add([id], known(load.slow.number())),
+        (_, Some(figure)) => {
+            let source = metric.labels.contains(&"source").then(|| ("source", load.source.to_owned()));
+            of.add([id].into_iter().chain(source), known(load.figure(figure)));
+        }
+        (_, None) => {}
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::snapshot::{SlowSnapshot, Snapshot};
+use crate::logic::broker_load::BrokerFigures;
 use crate::logic::moment::Timestamp;
 
 /// A cluster: what was seen, and what that means.
@@ -63,8 +64,78 @@ pub struct BrokerView {
     pub messages_in_per_second: Option<f64>,
     /// Bytes appended to the logs it leads: the messages that came, each of the mean size of those that its topic keeps.
     pub bytes_in_per_second: Option<f64>,
+    /// What it says of itself; none: it has no source of such figures.
+    pub load: Option<LoadView>,
     /// Whether it can be stopped now.
     pub restart: Restart,
+}
+
+impl BrokerView {
+    /// Its own figures, where they are known.
+    pub fn own_figures(&self) -> Option<&BrokerFigures> {
+        self.load.as_ref()?.figures.as_deref()
+    }
+
+    /// Bytes from producers: as it says itself, else as its logs grow.
+    pub fn best_bytes_in_per_second(&self) -> Option<f64> {
+        self.load.as_ref().map_or(self.bytes_in_per_second, |load| load.figures.as_ref()?.bytes_in_per_second)
+    }
+
+    /// Messages from producers: as it says itself, else as its logs grow.
+    pub fn best_messages_in_per_second(&self) -> Option<f64> {
+        self.load.as_ref().map_or(self.messages_in_per_second, |load| load.figures.as_ref()?.messages_in_per_second)
+    }
+}
+
+/// What a broker says of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LoadView {
+    /// `jmx`, `jolokia` or `exporter`.
+    pub source: &'static str,
+    /// None: not read yet, or not for three intervals.
+    pub figures: Option<Arc<BrokerFigures>>,
+    /// Why the last reading failed.
+    pub error: Option<String>,
+    /// Its count of under-replicated partitions beside the metadata.
+    pub replication: Comparison,
+    /// How long it takes for its work, beside its past and its peers.
+    pub slow: Comparison,
+}
+
+/// What came of comparing figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Comparison {
+    /// There is not enough to compare.
+    #[default]
+    Unknown,
+    /// Nothing looks wrong.
+    Fine,
+    /// Something does; a sentence.
+    Wrong(String),
+}
+
+impl Comparison {
+    /// Of a check that gives a sentence where something looks wrong.
+    pub fn of(sentence: Option<String>) -> Self {
+        sentence.map_or(Self::Fine, Self::Wrong)
+    }
+
+    /// 1: something looks wrong; 0: nothing does.
+    pub fn number(&self) -> Option<u8> {
+        match self {
+            Self::Unknown => None,
+            Self::Fine => Some(0),
+            Self::Wrong(_) => Some(1),
+        }
+    }
+
+    /// What looks wrong.
+    pub fn sentence(&self) -> Option<&str> {
+        match self {
+            Self::Wrong(sentence) => Some(sentence),
+            Self::Unknown | Self::Fine => None,
+        }
+    }
 }
 
 /// Whether stopping a broker now would hurt.

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use super::error::Reason;
-use crate::config::schema::HostPort;
+use super::schema::HostPort;
 
-/// Where figures are read.
+/// Where a broker's figures are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// A JVM's JMX port: of its registry.
@@ -27,8 +26,8 @@ impl Address {
     ///
     /// # Errors
     /// It is none of the known forms; says which these are.
-    pub fn parse(url: &str) -> Result<Self, Reason> {
-        let wrong = |what: &str| Reason::Url(format!("{what}; the forms are {FORMS}"));
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let wrong = |what: &str| format!("{what}; the forms are {FORMS}");
         if let Some(rest) = url.strip_prefix("service:jmx:") {
             // What stands before /jndi/ is where a connector server would listen; nobody's is there.
             let (_, registry) = rest.split_once("/jndi/rmi://").ok_or_else(|| wrong("it names no registry"))?;
@@ -47,12 +46,29 @@ impl Address {
             return Err(wrong("it is of no known kind"));
         };
         if rest.contains('@') {
-            return Err(Reason::Url("user and password belong into `username` and `password_file`".to_owned()));
+            return Err("user and password belong into `username` and `password_file`".to_owned());
         }
         match rest.split_once('/').map_or("", |(_, path)| path) {
             "" => Err(wrong("it has no path, so it is not known who answers there")),
             path if path.contains("jolokia") => Ok(Self::Jolokia(url.to_owned())),
             _ => Ok(Self::Exporter(url.to_owned())),
+        }
+    }
+
+    /// `jmx`, `jolokia` or `exporter`: the value of the label `source`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Rmi(_) => "jmx",
+            Self::Jolokia(_) => "jolokia",
+            Self::Exporter(_) => "exporter",
+        }
+    }
+
+    /// Whether a password would travel unencrypted, with a `tls` table or without.
+    pub(super) fn is_plain(&self, has_tls: bool) -> bool {
+        match self {
+            Self::Rmi(_) => !has_tls,
+            Self::Jolokia(url) | Self::Exporter(url) => !url.starts_with("https:"),
         }
     }
 }
@@ -79,8 +95,9 @@ pub fn for_host(url: &str, host: &str) -> String {
     url.replace("{host}", &host)
 }
 
-/// A URL for people: without what stands before an `@`, and not without end.
-pub(super) fn shown(url: &str) -> String {
+/// A URL for people: without what stands before an `@`, without its query, which may hold a token, and not without end.
+pub fn shown(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
     let url = match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
         _ => url.to_owned(),
@@ -93,10 +110,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rmi(place) => write!(f, "jmx://{place}"),
-            // A query may hold a token.
-            Self::Jolokia(url) | Self::Exporter(url) => {
-                f.write_str(&shown(url.split(['?', '#']).next().unwrap_or_default()))
-            }
+            Self::Jolokia(url) | Self::Exporter(url) => f.write_str(&shown(url)),
         }
     }
 }
@@ -137,6 +151,6 @@ mod tests {
     fn a_template_takes_any_host() {
         assert_eq!(for_host("jmx://{host}:9999", "kafka-1"), "jmx://kafka-1:9999");
         assert_eq!(for_host("jmx://{host}:9999", "fe80::1"), "jmx://[fe80::1]:9999");
-        assert_eq!(shown("http://user:secret@h/metrics"), "http://h/metrics");
+        assert_eq!(shown("http://user:secret@h/metrics?token=secret"), "http://h/metrics");
     }
 }
