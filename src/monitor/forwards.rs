@@ -96,7 +96,7 @@ fn answered(forward: &ForwardStatus) -> u64 {
 pub(super) fn observe(forwards: &[ForwardStatus], history: &ForwardHistory, metric: &Metric) -> Observed {
     let series = forwards.iter().filter_map(|forward| {
         let labels = Labels::from([("forward".to_owned(), forward.name.clone())]);
-        Some(Series { labels, figure: figure(forward, history, metric.name)? })
+        Some(Series::new(labels, figure(forward, history, metric.name)?))
     });
     Observed { series: series.collect(), complete: true, unseen: Vec::new() }
 }

@@ -125,12 +125,12 @@ impl Book {
             }
             let reading = judge(rule, &series.figure);
             if let Some(alert) = self.get_mut(&rule.name, &series.labels) {
-                alert.seen_in = evaluation;
+                alert.saw(series, evaluation);
                 if let Some(change) = alert.step(rule, &series.labels, &reading, now) {
                     step(&series.labels, change);
                 }
             } else if let Some((mut alert, change)) = Alert::begin(rule, &series.labels, &reading, now) {
-                alert.seen_in = evaluation;
+                alert.saw(series, evaluation);
                 if is_bounded(&series.labels) && self.insert(&rule.name, series.labels.clone(), alert) {
                     step(&series.labels, change);
                 } else {

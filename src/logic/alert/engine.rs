@@ -174,9 +174,8 @@ impl Engine {
 
     /// The metric `channel_failing`: 1 after three failures in a row or five minutes of failing, 0 after a success.
     pub fn channel_failing(&self, now: Now) -> Observed {
-        let series = |(name, channel): (&String, &Channel)| Series {
-            labels: Labels::from([("channel".to_owned(), name.clone())]),
-            figure: channel.failing(now),
+        let series = |(name, channel): (&String, &Channel)| {
+            Series::new(Labels::from([("channel".to_owned(), name.clone())]), channel.failing(now))
         };
         Observed { series: self.channels.iter().map(series).collect(), complete: true, unseen: Vec::new() }
     }

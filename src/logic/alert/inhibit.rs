@@ -1,7 +1,8 @@
 //! Which alerts others explain: a cluster that cannot be reached explains everything else of it, a dead broker its own
-//! figures and the partitions that miss its replicas. What is explained is shown, and not told. Pure.
+//! figures, and dead brokers together the partitions that nothing but they keep from being well. What is explained is
+//! shown, and not told. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::book::Book;
@@ -11,7 +12,7 @@ use super::rule::Rule;
 use super::time::Now;
 use crate::logic::moment::Moment;
 
-/// What a broker that is down does to partitions, wherever they are led.
+/// What brokers that are down do to partitions, wherever they are led.
 const PARTITION_METRICS: [&str; 3] = ["partitions_offline", "partitions_under_replicated", "partitions_under_min_isr"];
 /// A pending cause fires at the first poll after its hold: its consequences wait for that poll, too.
 const POLL: Duration = Duration::from_mins(1);
@@ -62,24 +63,33 @@ impl<'a> Causes<'a> {
         causes
     }
 
-    /// The first cause that explains a series of `metric`, of those that are `told`.
+    /// A cause that explains a series of `metric`, of those that are `told`: the first, where it takes several.
+    /// `because_of`: the brokers whose absence would, all of them together; none: not known, so any broker's does.
     pub(super) fn explaining(
         &self,
         metric: &str,
         labels: &Labels,
+        because_of: Option<&BTreeSet<String>>,
         told: impl Fn(&Cause<'a>) -> bool,
     ) -> Option<&Cause<'a>> {
         let cluster = labels.get("cluster")?.as_str();
         // Two rules on the same thing do not explain each other.
-        let of_cluster = self.clusters.get(cluster).filter(|_| metric != "cluster_up").into_iter().flatten();
-        let brokers = self.brokers.get(cluster).filter(|_| metric != "cluster_up" && metric != "broker_up");
-        let explains_all = PARTITION_METRICS.contains(&metric);
-        let of_broker = brokers
-            .into_iter()
-            .flatten()
-            .filter(|(broker, _)| explains_all || labels.get("broker").is_some_and(|own| own == *broker))
-            .flat_map(|(_, causes)| causes);
-        of_cluster.chain(of_broker).find(|cause| told(cause))
+        if metric == "cluster_up" {
+            return None;
+        }
+        let of_cluster = self.clusters.get(cluster).into_iter().flatten().find(|cause| told(cause));
+        let brokers = self.brokers.get(cluster).filter(|_| metric != "broker_up");
+        let of_broker = |id: &str| brokers?.get(id)?.iter().find(|cause| told(cause));
+        of_cluster.or_else(|| match (labels.get("broker"), because_of) {
+            (Some(broker), _) => of_broker(broker),
+            (None, _) if !PARTITION_METRICS.contains(&metric) => None,
+            // One that is missing and has no cause is a reason of its own.
+            (None, Some(missing)) => {
+                let causes = missing.iter().map(|broker| of_broker(broker)).collect::<Option<Vec<_>>>()?;
+                causes.first().copied()
+            }
+            (None, None) => brokers?.values().flatten().find(|cause| told(cause)),
+        })
     }
 }
 

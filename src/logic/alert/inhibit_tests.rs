@@ -28,6 +28,7 @@ fn rules() -> Vec<Rule> {
         rule("latency", "broker_latency_seconds"),
         rule("lag", "group_lag"),
         rule("under-replicated", "partitions_under_replicated"),
+        rule("offline", "partitions_offline"),
     ]
 }
 
@@ -51,6 +52,56 @@ fn a_dead_broker_explains_what_broke_with_it() {
     world.sees("broker_up", &[(BROKER, 1.0)]).sees("partitions_under_replicated", &[(TOPIC, 0.0)]);
     world.sees("broker_latency_seconds", &[(OTHER_BROKER, 9.0)]).poll().until(2 * HOUR);
     world.expect("what was never told has no end", &[(HOUR + 30, Resolved, &["lag", "latency"], &["broker-down"])]);
+}
+
+#[test]
+fn a_broker_that_is_down_for_hours_explains_what_misses_it_and_nothing_else() {
+    let mut world = world();
+    world.sees("broker_up", &[(BROKER, 0.0)]).sees_because("partitions_under_replicated", TOPIC, 3.0, &["3"]);
+    world.poll().until(3 * HOUR);
+    world.expect("the broker alone", &[(90, First, &["broker-down"], &[])]);
+    world.sees_because("partitions_offline", TOPIC, 1.0, &["1", "2"]).poll().until(3 * HOUR + 20 * MINUTE);
+    world.expect("what others hold", &[(3 * HOUR + 30, New, &["offline", "broker-down"], &[])]);
+    world.sees("partitions_offline", &[(TOPIC, 0.0)]).poll().until(3 * HOUR + 30 * MINUTE);
+    world.expect("and its end", &[(3 * HOUR + 20 * MINUTE + 30, Resolved, &["broker-down"], &["offline"])]);
+    world.sees_because("partitions_under_replicated", TOPIC, 4.0, &["1", "3"]).until(4 * HOUR - MINUTE);
+    let second = 3 * HOUR + 32 * MINUTE;
+    world.expect("more is missing than it explains", &[(second, New, &["under-replicated", "broker-down"], &[])]);
+}
+
+#[test]
+fn two_dead_brokers_explain_together_what_none_of_them_does_alone() {
+    let mut world = world();
+    world.sees("broker_up", &[(BROKER, 0.0)]).sees_because("partitions_offline", TOPIC, 2.0, &["3", "4"]);
+    world.poll().until(10 * MINUTE);
+    world.expect("one of two", &[(30, First, &["offline"], &[]), (330, New, &["broker-down", "offline"], &[])]);
+    let mut world = self::world();
+    world.sees("broker_up", &[(BROKER, 0.0), (OTHER_BROKER, 0.0)]);
+    world.sees_because("partitions_offline", TOPIC, 2.0, &["3", "4"]).poll().until(HOUR);
+    world.expect("both", &[(90, First, &["broker-down", "broker-down"], &[])]);
+    world.sees("broker_up", &[(BROKER, 0.0), (OTHER_BROKER, 1.0)]).until(2 * HOUR - MINUTE);
+    let told = world.sent.iter().filter(|notice| notice.firing.iter().any(|alert| alert.name == "offline")).count();
+    assert_eq!(told, 1, "one is back, and that did not help");
+}
+
+#[test]
+fn what_is_not_the_fault_of_brokers_is_told() {
+    let mut world = world();
+    world.sees("broker_up", &[(BROKER, 0.0)]).sees_because("partitions_under_replicated", TOPIC, 3.0, &[]);
+    world.poll().until(MINUTE);
+    world.expect("no broker's absence explains it", &[(30, First, &["under-replicated"], &[])]);
+}
+
+#[test]
+fn after_a_restart_a_dead_broker_explains_until_the_first_poll_says_more() {
+    let mut world = world();
+    world.sees("broker_up", &[(BROKER, 0.0)]).sees_because("partitions_offline", TOPIC, 1.0, &["3"]);
+    world.poll().until(HOUR);
+    world.sent.clear();
+    world.restart(10);
+    assert!(world.engine.views(world.now()).iter().any(|view| view.explained_by.is_some()));
+    world.sees_because("partitions_offline", TOPIC, 1.0, &["1"]).until(HOUR + 10 * MINUTE);
+    world.expect("another broker's", &[(HOUR + 2 * MINUTE, New, &["offline", "broker-down"], &[])]);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! One alert from the first broken figure to the last channel that was told its end: pending, firing, over. Pure; knows
 //! neither silences nor other alerts, and does not decide what is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::Change;
 use super::condition::{Reading, Verdict};
 use super::figure_text::UNKNOWN;
-use super::metric::Labels;
+use super::metric::{Labels, Series};
 use super::notice::NoticeAlert;
 use super::rule::{NoData, Rule, Severity};
 use super::sentence;
@@ -33,6 +33,8 @@ pub(super) struct Alert {
     pub(super) told: BTreeMap<String, u64>,
     /// The channels that were not told because another alert explains this one, and when that ended; none: it has not.
     pub(super) held: BTreeMap<String, Option<Moment>>,
+    /// The brokers whose absence would explain it, as its series said last; none: it has not said yet.
+    pub(super) because_of: Option<BTreeSet<String>>,
     /// The evaluation that saw its series last.
     pub(super) seen_in: u64,
 }
@@ -79,10 +81,20 @@ impl Alert {
             end: None,
             told: BTreeMap::new(),
             held: BTreeMap::new(),
+            because_of: None,
             seen_in: 0,
         };
         let change = alert.step(rule, labels, reading, now)?;
         Some((alert, change))
+    }
+
+    /// Its series is there, in this evaluation.
+    pub(super) fn saw(&mut self, series: &Series, evaluation: u64) {
+        self.seen_in = evaluation;
+        // A figure that cannot be read says nothing new.
+        if series.because_of.is_some() {
+            self.because_of.clone_from(&series.because_of);
+        }
     }
 
     /// Takes the next reading. None: it stays as it is.

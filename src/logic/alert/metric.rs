@@ -1,6 +1,6 @@
 //! The metrics that a rule may name, and a metric's series at one moment. Knows no rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A metric of the contract, without the prefix `barnabas_`.
@@ -58,6 +58,16 @@ pub struct Series {
     pub labels: Labels,
     /// How much.
     pub figure: Figure,
+    /// The brokers whose absence would explain the figure, all of them together, by id; empty: no broker's would. None:
+    /// not said.
+    pub because_of: Option<BTreeSet<String>>,
+}
+
+impl Series {
+    /// A series of which it is not said what explains it.
+    pub fn new(labels: Labels, figure: Figure) -> Self {
+        Self { labels, figure, because_of: None }
+    }
 }
 
 /// The figure of a series.

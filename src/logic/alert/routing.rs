@@ -72,7 +72,9 @@ impl<'a> Situation<'a> {
     /// The name of an alert that explains this one, whichever channel is told of it.
     pub(super) fn explanation(&self, alert: &Named<'_>) -> Option<&str> {
         let told = |cause: &Cause<'_>| !self.silenced.contains(cause.rule.name.as_str());
-        self.causes.explaining(&alert.alert.metric, alert.labels, told).map(|cause| cause.rule.name.as_str())
+        self.causes
+            .explaining(&alert.alert.metric, alert.labels, alert.alert.because_of.as_ref(), told)
+            .map(|cause| cause.rule.name.as_str())
     }
 
     /// What `channel` may be told.
@@ -125,7 +127,7 @@ impl<'a> Situation<'a> {
             return Hearing::Closed;
         }
         let told = |cause: &Cause<'_>| self.reaches(cause.rule, cause.labels, channel);
-        match self.causes.explaining(rule.metric.name, alert.labels, told) {
+        match self.causes.explaining(rule.metric.name, alert.labels, alert.alert.because_of.as_ref(), told) {
             Some(_) => Hearing::Explained,
             None => Hearing::Open,
         }

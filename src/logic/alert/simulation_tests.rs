@@ -248,7 +248,7 @@ impl World {
         for ((metric, pairs), figure) in SERIES.iter().zip(&self.figures) {
             let of: &mut Observed = observed.entry(*metric).or_default();
             of.complete = true;
-            of.series.extend(figure.clone().map(|figure| Series { labels: labels(pairs), figure }));
+            of.series.extend(figure.clone().map(|figure| Series::new(labels(pairs), figure)));
         }
         observed
     }

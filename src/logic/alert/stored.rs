@@ -110,6 +110,7 @@ impl StoredAlert {
             end: end.or(missing_end),
             told: self.told,
             held: BTreeMap::new(),
+            because_of: None,
             seen_in: 0,
         };
         (self.name, self.labels, alert)

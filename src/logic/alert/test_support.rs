@@ -42,10 +42,7 @@ pub(super) fn labels(pairs: &[(&str, &str)]) -> Labels {
 /// All series of a metric.
 pub(super) fn observed(series: &[(&[(&str, &str)], f64)]) -> Observed {
     Observed {
-        series: series
-            .iter()
-            .map(|(pairs, value)| Series { labels: labels(pairs), figure: Figure::Value(*value) })
-            .collect(),
+        series: series.iter().map(|(pairs, value)| Series::new(labels(pairs), Figure::Value(*value))).collect(),
         complete: true,
         unseen: Vec::new(),
     }

@@ -66,9 +66,22 @@ impl World {
         self.sees_all(metric, super::test_support::observed(series))
     }
 
+    /// From now on, polls see this of one series, which the absence of these brokers would explain.
+    pub(super) fn sees_because(
+        &mut self,
+        metric: &'static str,
+        pairs: &[(&str, &str)],
+        value: f64,
+        brokers: &[&str],
+    ) -> &mut Self {
+        let because_of = Some(brokers.iter().map(|broker| (*broker).to_owned()).collect());
+        let series = vec![Series { because_of, ..Series::new(labels(pairs), Figure::Value(value)) }];
+        self.sees_all(metric, Observed { series, complete: true, unseen: Vec::new() })
+    }
+
     /// From now on, polls see these series, and no figure in any.
     pub(super) fn sees_nothing_of(&mut self, metric: &'static str, pairs: &[(&str, &str)]) -> &mut Self {
-        let series = vec![Series { labels: labels(pairs), figure: Figure::Unknown }];
+        let series = vec![Series::new(labels(pairs), Figure::Unknown)];
         self.sees_all(metric, Observed { series, complete: true, unseen: Vec::new() })
     }
 

@@ -111,7 +111,8 @@ pub(super) fn fill_min_insync(view: &mut ClusterView) {
     }
 }
 
-fn min_insync(slow: Option<&SlowSnapshot>, topic: &Arc<str>) -> Option<usize> {
+/// `min.insync.replicas` of a topic; none: not known.
+pub(super) fn min_insync(slow: Option<&SlowSnapshot>, topic: &Arc<str>) -> Option<usize> {
     slow?.min_insync.get(topic).map(|replicas| usize::try_from(*replicas).unwrap_or(usize::MAX))
 }
 

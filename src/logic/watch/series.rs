@@ -3,9 +3,12 @@
 //! Internal topics that the configuration does not name have none; a figure that could not be read is unknown, and where
 //! something that has series may exist unseen, the answer is not complete.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::distribution::min_insync;
 use super::load::load_metric;
+use super::snapshot::PartitionSeen;
 use super::view::{BrokerView, ClusterView, DirView, GroupTopicView, TopicView};
 use crate::logic::alert::{Figure, Labels, Metric, Observed, Series};
 
@@ -35,7 +38,7 @@ pub fn observe(view: &ClusterView, metric: &Metric) -> Observed {
         }
         name if name.starts_with("partitions_") || name.starts_with("topic_") => {
             let watched = view.topics.iter().filter(|(_, topic)| topic.watched);
-            watched.for_each(|(topic, figures)| of.topic(topic, figures, name));
+            watched.for_each(|(topic, figures)| of.topic(view, topic, figures, name));
             reached
         }
         "group_members" => {
@@ -69,6 +72,44 @@ fn groups_that_nobody_told_of(view: &ClusterView) -> Vec<Labels> {
             .map(|(name, value)| (name.to_owned(), value))
     };
     untold.map(|(name, _)| Labels::from(labels(name))).collect()
+}
+
+fn is_above_zero(figure: &Figure) -> bool {
+    matches!(figure, Figure::Value(value) if *value > 0.0)
+}
+
+/// The brokers that would have to be absent, all of them, to be the reason for partitions of `topic` not to be well.
+/// Empty where one of these has a reason that is no broker. None: `metric` is not about that.
+fn missing_brokers(view: &ClusterView, topic: &Arc<str>, metric: &str) -> Option<BTreeSet<String>> {
+    let partitions = &view.seen.topics.get(topic)?.partitions;
+    let min_insync = min_insync(view.slow.as_deref(), topic);
+    let out_of_sync = |partition: &PartitionSeen| {
+        let outside = partition.replicas.iter().filter(|replica| !partition.isr.contains(replica));
+        outside.copied().collect::<Vec<_>>()
+    };
+    // With eligible leader replicas (KIP-966) the last one, too, leaves the ISR, and which those are is not told.
+    let may_lead = |partition: &PartitionSeen| match partition.isr.is_empty() {
+        true => partition.replicas.to_vec(),
+        false => partition.isr.to_vec(),
+    };
+    let missing = |partition: &PartitionSeen| match metric {
+        "partitions_offline" => partition.leader.is_none().then(|| may_lead(partition)),
+        "partitions_under_replicated" => {
+            (partition.isr.len() < partition.replicas.len()).then(|| out_of_sync(partition))
+        }
+        _ => (partition.isr.len() < min_insync.unwrap_or(0)).then(|| out_of_sync(partition)),
+    };
+    if !matches!(metric, "partitions_offline" | "partitions_under_replicated" | "partitions_under_min_isr") {
+        return None;
+    }
+    let mut brokers = BTreeSet::new();
+    for missing in partitions.iter().filter_map(missing) {
+        if missing.is_empty() {
+            return Some(BTreeSet::new());
+        }
+        brokers.extend(missing);
+    }
+    Some(brokers.into_iter().map(|broker: i32| broker.to_string()).collect())
 }
 
 struct Collector<'a> {
@@ -154,9 +195,18 @@ fn members(view: &ClusterView, of: &mut Collector<'_>) {
 
 impl Collector<'_> {
     fn add(&mut self, labels: impl IntoIterator<Item = (&'static str, String)>, figure: Figure) {
+        self.add_because(labels, figure, None);
+    }
+
+    fn add_because(
+        &mut self,
+        labels: impl IntoIterator<Item = (&'static str, String)>,
+        figure: Figure,
+        because_of: Option<BTreeSet<String>>,
+    ) {
         let cluster = ("cluster", self.cluster.to_owned());
         let labels = std::iter::once(cluster).chain(labels).map(|(name, value)| (name.to_owned(), value));
-        self.series.push(Series { labels: labels.collect::<Labels>(), figure });
+        self.series.push(Series { labels: labels.collect(), figure, because_of });
     }
 
     fn disk(&mut self, dir: &DirView, metric: &str) {
@@ -179,7 +229,7 @@ impl Collector<'_> {
         }
     }
 
-    fn topic(&mut self, name: &Arc<str>, topic: &TopicView, metric: &str) {
+    fn topic(&mut self, view: &ClusterView, name: &Arc<str>, topic: &TopicView, metric: &str) {
         let figure = match metric {
             "partitions_offline" => known(Some(topic.offline)),
             "partitions_under_replicated" => known(Some(topic.under_replicated)),
@@ -189,7 +239,8 @@ impl Collector<'_> {
             "topic_bytes" => known(topic.bytes.map(|bytes| bytes as f64)),
             _ => return,
         };
-        self.add([("topic", name.to_string())], figure);
+        let because_of = is_above_zero(&figure).then(|| missing_brokers(view, name, metric)).flatten();
+        self.add_because([("topic", name.to_string())], figure, because_of);
     }
 
     fn group(&mut self, group: &Arc<str>, topic: &Arc<str>, figures: &GroupTopicView, metric: &str) {

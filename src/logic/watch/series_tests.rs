@@ -184,6 +184,52 @@ fn what_could_not_be_read_is_unknown_and_never_gone() {
 }
 
 #[test]
+fn partitions_that_are_not_well_say_which_brokers_are_missing() {
+    #[track_caller]
+    fn check(rule: &str, change: impl FnOnce(&mut Snapshot), name: &str, expected: Option<&[&str]>) {
+        let mut watch = usual();
+        let mut slow = slow(1, 250);
+        slow.min_insync.insert("t".into(), 2);
+        watch.observe_slow(slow);
+        let three = |seen: &mut Snapshot| {
+            for number in 0..2 {
+                (partition(seen, number).replicas, partition(seen, number).isr) = ([1, 2, 3].into(), [1, 2, 3].into());
+            }
+        };
+        watch.observe(with(with(poll(60, 160), three), change));
+        let series = observe(&watch.view(), &metric(name)).series.remove(0);
+        let expected = expected.map(|brokers| brokers.iter().map(|broker| (*broker).to_owned()).collect());
+        assert_eq!(series.because_of, expected, "{rule}: {:?}", series.figure);
+    }
+    let isr = |number: usize, isr: &'static [i32]| move |seen: &mut Snapshot| partition(seen, number).isr = isr.into();
+    let offline = |isr: &'static [i32]| {
+        move |seen: &mut Snapshot| (partition(seen, 1).leader, partition(seen, 1).isr) = (None, isr.into())
+    };
+    check("all is well", |_| (), "partitions_under_replicated", None);
+    check("who is out of sync", isr(1, &[1, 2]), "partitions_under_replicated", Some(&["3"]));
+    check(
+        "in any of the partitions",
+        |seen| (partition(seen, 0).isr, partition(seen, 1).isr) = ([1, 2].into(), [1, 3].into()),
+        "partitions_under_replicated",
+        Some(&["2", "3"]),
+    );
+    check("of those under min.insync.replicas", isr(1, &[1]), "partitions_under_min_isr", Some(&["2", "3"]));
+    check("and of no others", isr(1, &[1, 2]), "partitions_under_min_isr", None);
+    check(
+        "fewer replicas than that: no broker's fault",
+        |seen| {
+            isr(0, &[1])(seen);
+            (partition(seen, 1).replicas, partition(seen, 1).isr) = ([1].into(), [1].into());
+        },
+        "partitions_under_min_isr",
+        Some(&[]),
+    );
+    check("who could lead", offline(&[2]), "partitions_offline", Some(&["2"]));
+    check("with eligible leader replicas: one of all", offline(&[]), "partitions_offline", Some(&["1", "2", "3"]));
+    check("other metrics do not say", |_| (), "topic_messages", None);
+}
+
+#[test]
 fn disks_that_are_not_known() {
     let mut watch = usual();
     let mut silent = slow(40, 250);
