@@ -259,11 +259,6 @@ impl Alerting {
                 self.engine.failed(&channel, &error, now());
                 seat.error = Some(error);
             }
-            Verdict::GivenUp(error) => {
-                seat.waiting = false;
-                self.engine.refused(notice, &channel, &error, now());
-                seat.error = Some(error);
-            }
         }
     }
 
@@ -382,9 +377,7 @@ fn log(report: &AlertReport) {
         AlertReport::Changed { change: Change::Firing, .. } => tracing::warn!("{report}"),
         AlertReport::Changed { change: Change::Pending | Change::Withdrawn, .. } => tracing::debug!("{report}"),
         AlertReport::Changed { .. } => tracing::info!("{report}"),
-        AlertReport::TooMany { .. } | AlertReport::Unreadable { .. } | AlertReport::Refused { .. } => {
-            tracing::error!("{report}");
-        }
+        AlertReport::TooMany { .. } | AlertReport::Unreadable { .. } => tracing::error!("{report}"),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Takes notices to one channel and tries each again until the channel takes it.
+//! Takes notices to one channel and tries each again until the channel takes it, also what was refused for good: somebody
+//! mends that, and the end of an alert must not be lost.
 //!
 //! What is to be sent is not decided here, and nothing is stored here: whoever gives a notice keeps it until it hears
 //! that it was taken.
@@ -12,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::clock;
 use crate::logic::alert::Notice;
 use crate::logic::retry::RetrySettings;
-use crate::notify::{Channel, SendErrorKind};
+use crate::notify::Channel;
 
 /// How a failed notice is tried again: soon at first, for a mail server that restarts, and then every few minutes.
 const RETRY: RetrySettings = RetrySettings {
@@ -21,8 +22,6 @@ const RETRY: RetrySettings = RetrySettings {
     give_up_after: None,
     poison_after: None,
 };
-/// What a channel has refused for good for so long is given up: it is in the way of what comes after it.
-const GIVE_UP_REFUSED_AFTER: Duration = Duration::from_secs(3600);
 
 /// What became of an attempt.
 #[derive(Debug)]
@@ -42,8 +41,6 @@ pub(super) enum Verdict {
     Taken,
     /// Not this time, and why; it is tried again.
     Failed(String),
-    /// Never, and why.
-    GivenUp(String),
 }
 
 /// A channel with a task that serves it.
@@ -70,7 +67,7 @@ impl Courier {
         Self { channel, notices: Some(sender), task }
     }
 
-    /// Gives it a notice; it has one at a time, and the next one when that was taken or given up.
+    /// Gives it a notice; it has one at a time, and the next one when that was taken.
     pub(super) fn give(&self, notice: Notice) {
         // Full only where the promise above was broken, gone or closed only where the task is being ended.
         if self.notices.as_ref().is_none_or(|notices| notices.try_send(notice).is_err()) {
@@ -97,16 +94,10 @@ async fn carry(
     deliveries: mpsc::Sender<Delivery>,
 ) {
     while let Some(notice) = notices.recv().await {
-        let began = clock::now();
         let mut refusals = 0u32;
         loop {
             let (verdict, wait) = match channel.send(&notice).await {
                 Ok(()) => (Verdict::Taken, None),
-                Err(error)
-                    if error.kind == SendErrorKind::Permanent && clock::now().since(began) >= GIVE_UP_REFUSED_AFTER =>
-                {
-                    (Verdict::GivenUp(error.text), None)
-                }
                 Err(error) => {
                     refusals = refusals.saturating_add(1);
                     let wait = RETRY.wait(refusals, fastrand::f64()).max(error.retry_after.unwrap_or_default());

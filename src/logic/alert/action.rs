@@ -28,8 +28,8 @@ pub enum Action {
         /// Unique within its kind.
         key: String,
     },
-    /// Send this over its channel, again and again, until the channel takes it (`Engine::taken`) or will never
-    /// (`Engine::refused`). It is stored already, as a document of the kind `Notice`, and comes again after a restart.
+    /// Send this over its channel, again and again, until the channel takes it (`Engine::taken`). It is stored already,
+    /// as a document of the kind `Notice`, and comes again after a restart.
     Send(Notice),
     /// Write this to the log.
     Log(AlertReport),
@@ -100,15 +100,6 @@ pub enum AlertReport {
         /// Why.
         error: String,
     },
-    /// A channel will never take this notice; it is dropped.
-    Refused {
-        /// The channel.
-        channel: String,
-        /// The notice.
-        id: u64,
-        /// Why.
-        error: String,
-    },
 }
 
 /// How an alert changed.
@@ -156,9 +147,6 @@ impl fmt::Display for AlertReport {
             ),
             Self::Unreadable { kind, key, error } => {
                 write!(f, "the stored {} {} is dropped: {}", kind.name(), bounded(key), bounded(error))
-            }
-            Self::Refused { channel, id, error } => {
-                write!(f, "channel {} refused notice {id} for good: {}", bounded(channel), bounded(error))
             }
         }
     }

@@ -199,18 +199,6 @@ impl Engine {
         self.touch(now);
     }
 
-    /// The channel will never take this notice, for this reason. What it told counts as told, and is repeated when a
-    /// repeat is due.
-    pub fn refused(&mut self, notice_id: u64, channel: &str, error: &str, now: Now) {
-        self.failed(channel, error, now);
-        let Some(state) = self.channels.get_mut(channel) else { return };
-        if state.waiting.take_if(|notice| notice.id == notice_id).is_some() {
-            self.changed.insert(Document::Notice(notice_id));
-            let report = AlertReport::Refused { channel: channel.to_owned(), id: notice_id, error: error.to_owned() };
-            self.reports.push(report);
-        }
-    }
-
     /// Tells nobody of alerts whose names match `name` (a glob) for a while; answers when that ends. A silence with the
     /// same glob is replaced. The end of an alert that somebody was told of is told all the same.
     ///

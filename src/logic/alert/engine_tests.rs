@@ -368,20 +368,6 @@ fn a_channel_that_fails_for_five_minutes_fails() {
 }
 
 #[test]
-fn a_notice_that_is_refused_for_good_blocks_nothing() {
-    let mut world = world();
-    world.takes = Takes::Nothing;
-    world.sees("group_lag", &[(ORDERS, 1500.0)]).poll().until(MINUTE);
-    let id = world.sent[0].id;
-    world.takes = Takes::Everything;
-    world.engine.refused(id, "ops", "550 no such user", world.now());
-    world.act();
-    assert!(world.reports.iter().any(|report| report.contains("550 no such user")), "{:?}", world.reports);
-    world.until(5 * HOUR);
-    world.expect("it is repeated in time", &[(30, First, &["lag"], &[]), (4 * HOUR + 30, Repeat, &["lag"], &[])]);
-}
-
-#[test]
 fn what_cannot_be_understood_is_dropped_and_said() {
     let mut world = world();
     world.sees("group_lag", &[(ORDERS, 1500.0)]).poll().until(MINUTE);
