@@ -19,6 +19,8 @@ use crate::logic::moment::Moment;
 
 /// Alerts and ends that a notice lists at most; the rest is a number.
 const MAX_LISTED: usize = 200;
+/// Bytes of JSON of what a notice lists at most. Half of what the state takes as one document; one alert has far less.
+const MAX_LISTED_BYTES: usize = 128 * 1024;
 /// How long an alert goes untold after what explained it is over: replicas catch up for a while after their broker is
 /// back.
 const AFTERMATH: Duration = Duration::from_mins(1);
@@ -164,19 +166,35 @@ impl Tidings<'_> {
         // If both are many, half of it each.
         let listed_over = over.len().min(MAX_LISTED.saturating_sub(firing.len()).max(MAX_LISTED / 2));
         let listed_firing = firing.len().min(MAX_LISTED - listed_over);
-        let left_out = firing.len() - listed_firing + over.len() - listed_over;
         let list = |alerts: &[Named<'_>], length: usize| -> Vec<NoticeAlert> {
             let alerts = alerts.iter().take(length);
             alerts.map(|named| named.alert.in_notice(named.name, named.labels, told_in(named.alert), now)).collect()
         };
+        let (mut listed, mut ends) = (list(&firing, listed_firing), list(&over, listed_over));
+        keep_bounded(&mut listed, &mut ends);
+        let left_out = firing.len() - listed.len() + over.len() - ends.len();
         Notice {
             id,
             channel: channel.to_owned(),
             reason,
             at: now.wall.0,
-            firing: list(&firing, listed_firing),
-            resolved: list(&over, listed_over),
+            firing: listed,
+            resolved: ends,
             more: u64::try_from(left_out).unwrap_or(u64::MAX),
         }
+    }
+}
+
+/// Leaves out the last of whichever list is the larger one, until both together are small enough.
+fn keep_bounded(firing: &mut Vec<NoticeAlert>, over: &mut Vec<NoticeAlert>) {
+    // What cannot be written as JSON cannot be stored either; strings and numbers always can.
+    let size = |alert: &NoticeAlert| serde_json::to_vec(alert).map_or(0, |json| json.len() + 1);
+    let sizes = |alerts: &[NoticeAlert]| alerts.iter().map(size).sum::<usize>();
+    let (mut of_firing, mut of_over) = (sizes(firing), sizes(over));
+    while of_firing + of_over > MAX_LISTED_BYTES {
+        let (longer, bytes) =
+            if of_firing >= of_over { (&mut *firing, &mut of_firing) } else { (&mut *over, &mut of_over) };
+        let Some(last) = longer.pop() else { return };
+        *bytes -= size(&last);
     }
 }
