@@ -22,6 +22,7 @@ use crate::clock;
 use crate::config::schema::Selection;
 use crate::kafka::survey::{ClusterSeen, TopicNames};
 use crate::kafka::wire::{Client, Error};
+use crate::logic::moment::Moment;
 use crate::logic::watch::snapshot::{BrokerSeen, GroupSeen, SlowSnapshot, Snapshot};
 use brokers::RoundTrips;
 use groups::{BrokerGroups, Question};
@@ -30,6 +31,9 @@ use selection::Patterns;
 
 /// No group is asked about any more after so many times the limit of one request.
 const LIMIT_FOR_GROUPS: u32 = 2;
+/// A group whose coordinator left the cluster is gone when nobody has listed it for so long, where we may not see who
+/// coordinates what.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
 
 /// Asks one cluster, again and again.
 #[derive(Debug)]
@@ -49,6 +53,7 @@ pub struct Poller {
 struct Coordinated {
     coordinator: i32,
     group_type: String,
+    last_listed: Moment,
 }
 
 impl Poller {
@@ -215,27 +220,41 @@ impl Poller {
             told_all.extend(of_broker.complete.then_some(of_broker.broker));
             groups.extend(of_broker.groups);
         }
-        // A group whose coordinator moves just now may be listed by neither the old one nor the new one.
-        let moving = cluster.coordinators.values().any(Option::is_none)
-            || (!self.coordinators.is_empty() && self.coordinators != cluster.coordinators);
-        for (name, last) in &self.last_groups {
-            if groups.contains_key(name) || (!moving && told_all.contains(&last.coordinator)) {
+        let now = clock::now();
+        let moving = self.are_coordinators_moving(cluster);
+        let listed = |broker: &i32| cluster.brokers.contains_key(broker);
+        // A broker that has just started may not know anyone yet.
+        let complete = !moving && !cluster.brokers.is_empty() && cluster.brokers.keys().all(|id| told_all.contains(id));
+        let mut last_groups = BTreeMap::new();
+        for (name, group) in &groups {
+            let Some(coordinator) = group.coordinator else { continue };
+            let group_type = group.group_type.clone();
+            last_groups.insert(Arc::clone(name), Coordinated { coordinator, group_type, last_listed: now });
+        }
+        for (name, last) in std::mem::take(&mut self.last_groups) {
+            let is_gone = match listed(&last.coordinator) {
+                true => !moving && told_all.contains(&last.coordinator),
+                // Whoever coordinates in its place has told all.
+                false if !cluster.coordinators.is_empty() => complete,
+                false => complete && now.since(last.last_listed) >= FORGOTTEN_AFTER,
+            };
+            if is_gone || groups.contains_key(&name) {
                 continue;
             }
-            let unknown = GroupSeen {
-                group_type: last.group_type.clone(),
-                coordinator: Some(last.coordinator),
-                ..GroupSeen::default()
-            };
-            groups.insert(Arc::clone(name), unknown);
+            let (group_type, coordinator) = (last.group_type.clone(), Some(last.coordinator));
+            groups.insert(Arc::clone(&name), GroupSeen { group_type, coordinator, ..GroupSeen::default() });
+            last_groups.insert(name, last);
         }
-        let complete = !moving && cluster.brokers.keys().all(|broker| told_all.contains(broker));
-        let seen = groups.iter().filter_map(|(name, group): (&Arc<str>, &GroupSeen)| {
-            let coordinator = group.coordinator?;
-            Some((Arc::clone(name), Coordinated { coordinator, group_type: group.group_type.clone() }))
-        });
-        self.last_groups = seen.collect();
+        self.last_groups = last_groups;
         (groups, complete)
+    }
+
+    /// A group whose coordinator moves just now may be listed by neither the old one nor the new one.
+    fn are_coordinators_moving(&self, cluster: &ClusterSeen) -> bool {
+        let absent = |leader: &Option<i32>| leader.is_none_or(|leader| !cluster.brokers.contains_key(&leader));
+        let changed = !self.coordinators.is_empty() && self.coordinators != cluster.coordinators;
+        let left = self.brokers.iter().any(|broker| !cluster.brokers.contains_key(broker));
+        changed || left || cluster.coordinators.values().any(absent)
     }
 
     /// Asks for metadata anew and takes over who leads what; a topic that is gone, goes.

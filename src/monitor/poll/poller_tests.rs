@@ -2,7 +2,7 @@
 //! is loading, a broker that freezes between two requests.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -36,11 +36,16 @@ const SPOKEN: [(i16, i16, i16); 6] = [
 const NOT_LEADER: i16 = 6;
 const LOADING: i16 = 14;
 
-/// Two brokers, 1 and 2; a topic `event` with one partition, and a group `omp` that committed 3 of 10, at broker 1.
+/// Two brokers, 1 and 2; a topic `event` with a partition at each, and the groups `omp` at broker 1 and `audit` at broker
+/// 2, which committed 3 of 10 in the partition at the same broker.
 #[derive(Default)]
 struct Pretence {
     addresses: OnceLock<[HostPort; 2]>,
-    /// The leader that metadata names; it is 2 as soon as somebody was told that 1 is not.
+    /// Broker 2 is not in the metadata.
+    second_left: AtomicBool,
+    /// The metadata has `__consumer_offsets`.
+    shows_coordinators: AtomicBool,
+    /// The leader of partition 0 that metadata names; it is 2 as soon as somebody was told that 1 is not.
     leader: AtomicUsize,
     list_groups: Mutex<(i16, bool)>,
     offset_fetch: Mutex<i16>,
@@ -60,14 +65,17 @@ impl Pretence {
             LIST_GROUPS => encoded(&self.groups(broker), version),
             DESCRIBE_GROUPS => {
                 use m::describe_groups_response::DescribedGroup;
-                let group =
-                    DescribedGroup::default().with_group_id(m::GroupId(text("omp"))).with_group_state(text("Empty"));
+                let group = DescribedGroup::default()
+                    .with_group_id(m::GroupId(text(group_at(broker))))
+                    .with_group_state(text("Empty"));
                 encoded(&m::DescribeGroupsResponse::default().with_groups(vec![group]), version)
             }
             OFFSET_FETCH => {
                 use m::offset_fetch_response::{OffsetFetchResponsePartition, OffsetFetchResponseTopic};
-                let code = *self.offset_fetch.lock().unwrap();
-                let partition = OffsetFetchResponsePartition::default().with_committed_offset(3);
+                let code = if broker == 1 { *self.offset_fetch.lock().unwrap() } else { 0 };
+                let partition = OffsetFetchResponsePartition::default()
+                    .with_partition_index(broker - 1)
+                    .with_committed_offset(3);
                 let topic = OffsetFetchResponseTopic::default()
                     .with_name(m::TopicName(text("event")))
                     .with_partitions(vec![partition]);
@@ -80,12 +88,17 @@ impl Pretence {
                 if moved {
                     self.leader.store(2, Ordering::Relaxed);
                 }
-                let partition = ListOffsetsPartitionResponse::default()
-                    .with_error_code(if moved { NOT_LEADER } else { 0 })
-                    .with_offset(10);
+                let partition = |number| {
+                    ListOffsetsPartitionResponse::default()
+                        .with_partition_index(number)
+                        .with_error_code(if moved { NOT_LEADER } else { 0 })
+                        .with_offset(10)
+                };
+                let own = partition(broker - 1);
+                let taken_over = (broker == 2 && self.leader.load(Ordering::Relaxed) == 2).then(|| partition(0));
                 let topic = ListOffsetsTopicResponse::default()
                     .with_name(m::TopicName(text("event")))
-                    .with_partitions(vec![partition]);
+                    .with_partitions([own].into_iter().chain(taken_over).collect());
                 encoded(&m::ListOffsetsResponse::default().with_topics(vec![topic]), version)
             }
             other => panic!("nobody asks for {other}"),
@@ -100,21 +113,40 @@ impl Pretence {
                 .with_host(StrBytes::from_string(address.host.clone()))
                 .with_port(address.port.into())
         });
+        let left = self.second_left.load(Ordering::Relaxed);
+        let topic = |name, leaders: &[i32]| {
+            let partition = |(number, leader): (i32, &i32)| {
+                MetadataResponsePartition::default()
+                    .with_partition_index(number)
+                    .with_leader_id(m::BrokerId(if left && *leader == 2 { -1 } else { *leader }))
+            };
+            MetadataResponseTopic::default()
+                .with_name(Some(m::TopicName(text(name))))
+                .with_partitions((0..).zip(leaders).map(partition).collect())
+        };
         let leader = if self.leader.load(Ordering::Relaxed) == 2 { 2 } else { 1 };
-        let partition = MetadataResponsePartition::default().with_leader_id(m::BrokerId(leader));
-        let topic = MetadataResponseTopic::default()
-            .with_name(Some(m::TopicName(text("event"))))
-            .with_partitions(vec![partition]);
-        m::MetadataResponse::default().with_brokers(brokers.collect()).with_topics(vec![topic])
+        let mut topics = vec![topic("event", &[leader, 2])];
+        if self.shows_coordinators.load(Ordering::Relaxed) {
+            topics.push(topic("__consumer_offsets", &[1, if left { 1 } else { 2 }]));
+        }
+        let brokers = brokers.take(if left { 1 } else { 2 });
+        m::MetadataResponse::default().with_brokers(brokers.collect()).with_topics(topics)
     }
 
     fn groups(&self, broker: i32) -> m::ListGroupsResponse {
         use m::list_groups_response::ListedGroup;
         let (code, listed) = *self.list_groups.lock().unwrap();
-        let group = ListedGroup::default().with_group_id(m::GroupId(text("omp"))).with_protocol_type(text("consumer"));
-        let groups = if broker == 1 && listed { vec![group] } else { Vec::new() };
+        let group = ListedGroup::default()
+            .with_group_id(m::GroupId(text(group_at(broker))))
+            .with_protocol_type(text("consumer"));
+        let groups = if broker == 2 || listed { vec![group] } else { Vec::new() };
         m::ListGroupsResponse::default().with_groups(groups).with_error_code(if broker == 1 { code } else { 0 })
     }
+}
+
+/// The group that a broker coordinates.
+fn group_at(broker: i32) -> &'static str {
+    if broker == 1 { "omp" } else { "audit" }
 }
 
 fn text(text: &'static str) -> StrBytes {
@@ -140,7 +172,11 @@ async fn poll(poller: &mut Poller) -> Snapshot {
 }
 
 fn committed(snapshot: &Snapshot) -> Option<Vec<i64>> {
-    let group = snapshot.groups.get("omp").expect("the group");
+    committed_by(snapshot, "omp")
+}
+
+fn committed_by(snapshot: &Snapshot, group: &str) -> Option<Vec<i64>> {
+    let group = snapshot.groups.get(group).expect("the group");
     group.committed.as_ref().map(|offsets| offsets.iter().map(|committed| committed.offset).collect())
 }
 
@@ -172,7 +208,27 @@ async fn a_coordinator_that_loads_has_groups_of_which_nothing_is_known() {
 
     *pretence.list_groups.lock().unwrap() = (0, false);
     let deleted = poll(&mut poller).await;
-    assert!(deleted.groups_complete && deleted.groups.is_empty(), "now it is");
+    assert!(deleted.groups_complete && !deleted.groups.contains_key("omp"), "now it is");
+}
+
+#[tokio::test]
+async fn a_group_whose_coordinator_left_is_gone_as_soon_as_the_others_have_told_all() {
+    for (rule, shows_coordinators, gone) in [
+        ("others coordinate in its place, and do not list it", true, true),
+        ("who coordinates may not be seen: perhaps nobody does as yet", false, false),
+    ] {
+        let (pretence, mut poller) = pretend().await;
+        pretence.shows_coordinators.store(shows_coordinators, Ordering::Relaxed);
+        assert_eq!(committed_by(&poll(&mut poller).await, "audit"), Some(vec![3]), "{rule}");
+        pretence.second_left.store(true, Ordering::Relaxed);
+        let leaving = poll(&mut poller).await;
+        assert_eq!(committed_by(&leaving, "audit"), None, "{rule}: it may be on its way to another");
+        assert!(!leaving.groups_complete, "{rule}");
+        let left = poll(&mut poller).await;
+        assert!(left.groups_complete, "{rule}: {:?}", left.missing);
+        assert_eq!(!left.groups.contains_key("audit"), gone, "{rule}");
+        assert_eq!(committed(&left), Some(vec![3]), "{rule}");
+    }
 }
 
 #[tokio::test]
