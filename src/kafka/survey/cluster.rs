@@ -31,7 +31,8 @@ pub struct ClusterSeen {
     pub brokers: BTreeMap<i32, Broker>,
     /// The topics that were wanted, by name; their offsets are not known yet.
     pub topics: BTreeMap<Arc<str>, TopicSeen>,
-    /// Wanted topics about which the broker has only an error to tell.
+    /// Wanted topics about which the broker has an error to tell; those of which it tells nothing else are not among
+    /// `topics`.
     pub errors: Vec<(Arc<str>, KafkaError)>,
     /// Who leads the partitions of `__consumer_offsets`, by number; empty where it does not exist or cannot be seen.
     pub coordinators: BTreeMap<i32, Option<i32>>,
@@ -110,13 +111,14 @@ fn understand(answer: &MetadataResponse, names: &TopicNames, wanted: impl Fn(&st
             continue;
         }
         let name = names.get(name).map_or_else(|| Arc::from(name), Arc::clone);
-        match KafkaError::from_code(topic.error_code) {
+        let error = KafkaError::from_code(topic.error_code);
+        if error == Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) {
             // It is being deleted, or was.
-            Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) => {}
-            Some(error) if topic.partitions.is_empty() => seen.errors.push((name, error)),
-            _ => {
-                seen.topics.insert(name, understand_topic(topic));
-            }
+            continue;
+        }
+        seen.errors.extend(error.map(|error| (Arc::clone(&name), error)));
+        if error.is_none() || !topic.partitions.is_empty() {
+            seen.topics.insert(name, understand_topic(topic));
         }
     }
     seen

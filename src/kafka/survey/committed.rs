@@ -19,20 +19,11 @@ use crate::logic::watch::snapshot::Committed;
 /// What each group came to; one that the broker left out is not there.
 pub type PerGroup<T> = Vec<(Arc<str>, Result<T, Error>)>;
 
-/// What a group committed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GroupCommitted {
-    /// Sorted by topic and partition.
-    pub offsets: Vec<Committed>,
-    /// Why an offset is not among them, where the coordinator had an error for a partition.
-    pub error: Option<Error>,
-}
-
 /// A partition of an answer, whichever format it came in: number, error code, offset.
 type PartitionAnswer = (i32, i16, i64);
 
 impl Client {
-    /// What `groups` committed. A broker before 3.0 takes one group, and only the first is asked about.
+    /// What `groups` committed, sorted by topic and partition; an error where it is not known of every partition. A broker before 3.0 takes one group, and only the first is asked about.
     ///
     /// # Errors
     /// When the request fails as a whole.
@@ -41,7 +32,7 @@ impl Client {
         coordinator: i32,
         groups: &[Arc<str>],
         names: &TopicNames,
-    ) -> Result<PerGroup<GroupCommitted>, Error> {
+    ) -> Result<PerGroup<Vec<Committed>>, Error> {
         const REQUEST: &str = "OffsetFetch";
         let (version, answer) =
             self.ask(coordinator, i16::MAX, Duration::ZERO, |version| request(groups, version)).await?;
@@ -71,7 +62,7 @@ impl Client {
         Ok(answer.groups.iter().map(of_group).collect())
     }
 
-    /// Where the partitions of share `groups` start: what lies before was consumed.
+    /// Where the partitions of share `groups` start: what lies before was consumed. Sorted, and an error, as above.
     ///
     /// # Errors
     /// When the request fails as a whole.
@@ -80,7 +71,7 @@ impl Client {
         coordinator: i32,
         groups: &[Arc<str>],
         names: &TopicNames,
-    ) -> Result<PerGroup<GroupCommitted>, Error> {
+    ) -> Result<PerGroup<Vec<Committed>>, Error> {
         const REQUEST: &str = "DescribeShareGroupOffsets";
         let group =
             |name| DescribeShareGroupOffsetsRequestGroup::default().with_group_id(group_id(name)).with_topics(None);
@@ -101,6 +92,7 @@ impl Client {
         Ok(answer.groups.iter().map(of_group).collect())
     }
 
+    /// By topic and partition; what is known is not all where one partition has an error, and then it is nothing.
     /// Sorts by topic first: comparing names for each partition would be most of the work.
     fn committed(
         &self,
@@ -108,23 +100,20 @@ impl Client {
         request: &'static str,
         code: i16,
         mut topics: Vec<(Arc<str>, Vec<PartitionAnswer>)>,
-    ) -> Result<GroupCommitted, Error> {
+    ) -> Result<Vec<Committed>, Error> {
         if let Some(kind) = ErrorKind::from_code(code, None) {
             return Err(self.error_at(coordinator, request, kind));
         }
         topics.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-        let mut committed = GroupCommitted {
-            offsets: Vec::with_capacity(topics.iter().map(|(_, partitions)| partitions.len()).sum()),
-            error: None,
-        };
+        let mut committed = Vec::with_capacity(topics.iter().map(|(_, partitions)| partitions.len()).sum());
         for (topic, mut partitions) in topics {
             partitions.sort_unstable();
             for (partition, code, offset) in partitions {
                 match ErrorKind::from_code(code, None) {
-                    Some(kind) => committed.error = Some(self.error_at(coordinator, request, kind)),
+                    Some(kind) => return Err(self.error_at(coordinator, request, kind)),
                     // Below zero: it never committed there.
                     None if offset < 0 => {}
-                    None => committed.offsets.push(Committed { topic: Arc::clone(&topic), partition, offset }),
+                    None => committed.push(Committed { topic: Arc::clone(&topic), partition, offset }),
                 }
             }
         }

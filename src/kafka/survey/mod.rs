@@ -19,7 +19,7 @@ use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::StrBytes;
 
 pub use cluster::ClusterSeen;
-pub use committed::{GroupCommitted, PerGroup};
+pub use committed::PerGroup;
 pub use groups::{GroupsListed, ListedGroup};
 pub use log_dirs::{BrokerDirs, LedBytes};
 pub use members::{GroupKind, GroupMembers};

@@ -95,8 +95,9 @@ impl Watch {
     /// Takes in a poll. What it was told about ages is in `older_than` of the view and not kept in `seen`: it is large.
     pub fn observe(&mut self, mut snapshot: Snapshot) {
         let offsets_at = std::mem::take(&mut snapshot.offsets_at);
+        self.forget_another_cluster(&snapshot);
+        self.keep_untold(&mut snapshot);
         let seen = Arc::new(snapshot);
-        self.forget_another_cluster(&seen);
         let charts = self.chart_clock.poll(seen.taken_at, seen.wall_clock);
         let mut view = ClusterView::of(Arc::clone(&seen));
         view.slow.clone_from(&self.view.slow);
@@ -177,6 +178,20 @@ impl Watch {
         self.loads.fill(view, self.interval, self.topics);
     }
 
+    /// A topic of which no broker could tell anything did not go away: its partitions are as they were, and where their
+    /// logs begin and end is not known.
+    fn keep_untold(&self, snapshot: &mut Snapshot) {
+        let Some(reached) = &self.reached else { return };
+        for name in &snapshot.untold {
+            let Some(before) = reached.topics.get(name).filter(|_| !snapshot.topics.contains_key(name)) else { continue };
+            let mut topic = before.clone();
+            for partition in &mut topic.partitions {
+                (partition.earliest, partition.latest) = (None, None);
+            }
+            snapshot.topics.insert(Arc::clone(name), topic);
+        }
+    }
+
     /// Another cluster behind the same addresses has nothing to do with what was seen.
     fn forget_another_cluster(&mut self, seen: &Snapshot) {
         let before = self.reached.as_ref().and_then(|reached| reached.cluster_id.as_ref());
@@ -228,6 +243,7 @@ fn nothing() -> Snapshot {
         brokers: None,
         controller: None,
         topics: BTreeMap::new(),
+        untold: Vec::new(),
         groups: BTreeMap::new(),
         offsets_at: Vec::new(),
         groups_complete: false,

@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub controller: Option<i32>,
     /// Every topic that we may see and are told to watch, internal ones too, by name.
     pub topics: BTreeMap<Arc<str>, TopicSeen>,
+    /// Topics that exist, and of which the brokers told nothing but an error this time, which is in `missing`.
+    pub untold: Vec<Arc<str>>,
     /// Every group that we may see and are told to watch, by name, and this process' own forwards.
     pub groups: BTreeMap<Arc<str>, GroupSeen>,
     /// For each age that a rule on `group_lag_seconds` asks about: where the records of that age begin.

@@ -1,4 +1,4 @@
-use super::example::{SECOND, cluster, group, nobody, slow, topic, watched};
+use super::example::{SECOND, at, cluster, group, nobody, partition, slow, topic, watched, with};
 use super::*;
 use crate::logic::watch::view::GroupStatus;
 
@@ -112,4 +112,25 @@ fn another_cluster_at_the_same_addresses_is_begun_anew() {
     let watch = watched([large(0, 1, 1), large(30, 1, 1), other]);
     assert_eq!(watch.view().chart_times.len(), 1);
     assert_eq!(watch.view().topics["topic-0"].messages_in_per_second, None);
+}
+
+#[test]
+fn a_topic_of_which_the_brokers_tell_an_error_alone_stays_as_it_was_without_figures() {
+    let offline = |seen: &mut Snapshot| partition(seen, 0).leader = None;
+    let before = with(group(topic(cluster(0), "t", &[(0, 10)]), "g", &[("t", &[4])]), offline);
+    let mut untold = group(cluster(30), "g", &[("t", &[4])]);
+    untold.untold = vec!["t".into(), "never-seen".into()];
+    let mut later = untold.clone();
+    later.taken_at = at(60);
+    let mut watch = watched([before, untold]);
+    for poll in ["at once", "as long as it lasts"] {
+        let view = watch.view();
+        assert_eq!((view.topics["t"].offline, view.topics["t"].messages), (1, None), "{poll}");
+        let place = &view.groups["g"].topics["t"];
+        assert_eq!((place.lag, place.complete), (None, false), "{poll}");
+        assert!(!view.topics.contains_key("never-seen"), "{poll}");
+        watch.observe(later.clone());
+    }
+    watch.observe(cluster(90));
+    assert!(watch.view().topics.is_empty(), "now it is gone");
 }

@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 
 use super::selection::Patterns;
 use crate::clock;
-use crate::kafka::survey::{GroupCommitted, GroupKind, GroupMembers, PerGroup, TopicNames};
+use crate::kafka::survey::{GroupKind, GroupMembers, PerGroup, TopicNames};
 use crate::kafka::wire::{Client, Error, ErrorKind};
 use crate::logic::moment::Moment;
-use crate::logic::watch::snapshot::GroupSeen;
+use crate::logic::watch::snapshot::{Committed, GroupSeen};
 
 /// Groups in one request: as many as a coordinator answers without keeping others waiting.
 const AT_ONCE: usize = 100;
@@ -108,7 +108,7 @@ impl Question {
         &self,
         broker: i32,
         groups: Vec<Arc<str>>,
-    ) -> impl Future<Output = Result<PerGroup<GroupCommitted>, Error>> + Send + 'static {
+    ) -> impl Future<Output = Result<PerGroup<Vec<Committed>>, Error>> + Send + 'static {
         let (client, topics) = (self.client.clone(), Arc::clone(&self.topics));
         async move { client.survey_committed(broker, &groups, &topics).await }
     }
@@ -117,7 +117,7 @@ impl Question {
         &self,
         broker: i32,
         groups: Vec<Arc<str>>,
-    ) -> impl Future<Output = Result<PerGroup<GroupCommitted>, Error>> + Send + 'static {
+    ) -> impl Future<Output = Result<PerGroup<Vec<Committed>>, Error>> + Send + 'static {
         let (client, topics) = (self.client.clone(), Arc::clone(&self.topics));
         async move { client.survey_share_offsets(broker, &groups, &topics).await }
     }
@@ -185,16 +185,11 @@ impl BrokerGroups {
         self.errors.extend(failed.map(|error| (WHAT, error)));
     }
 
-    fn learn_committed(&mut self, (answers, failed): (PerGroup<GroupCommitted>, Option<Error>)) {
+    fn learn_committed(&mut self, (answers, failed): (PerGroup<Vec<Committed>>, Option<Error>)) {
         const WHAT: &str = "committed offsets";
         for (name, committed) in answers {
             match (self.groups.get_mut(&name), committed) {
-                (Some(group), Ok(committed)) => {
-                    group.committed = Some(committed.offsets);
-                    if let Some(error) = committed.error {
-                        self.failed(WHAT, error);
-                    }
-                }
+                (Some(group), Ok(committed)) => group.committed = Some(committed),
                 (Some(_), Err(error)) => self.failed(WHAT, error),
                 (None, _) => {}
             }

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use crate::clock;
 use crate::config::schema::Selection;
 use crate::kafka::survey::{ClusterSeen, TopicNames};
-use crate::kafka::wire::{Client, Error};
+use crate::kafka::wire::{Client, Error, KafkaError};
 use crate::logic::moment::Moment;
 use crate::logic::watch::snapshot::{BrokerSeen, GroupSeen, SlowSnapshot, Snapshot};
 use brokers::RoundTrips;
@@ -121,7 +121,8 @@ impl Poller {
         for (topic, error) in &cluster.errors {
             missing.say(format!("topic {topic}: {error}"));
         }
-        self.expect_names(&topics, groups_complete.then_some(&groups), &mut missing);
+        let untold = untold(&cluster.errors, &topics);
+        self.expect_names(&topics, &untold, groups_complete.then_some(&groups), &mut missing);
         let brokers = cluster.brokers.into_values().map(|broker| {
             let answer = trips.answer(broker.id).map_err(|error| error.to_string());
             (broker.id, BrokerSeen { host: broker.host, port: broker.port, rack: broker.rack, answer })
@@ -137,6 +138,7 @@ impl Poller {
             brokers: Some(brokers),
             controller: cluster.controller,
             topics,
+            untold,
             groups,
             offsets_at,
             groups_complete,
@@ -172,7 +174,9 @@ impl Poller {
 
     async fn cluster(&mut self, trips: &mut RoundTrips) -> Result<ClusterSeen, Error> {
         let cluster = trips.cluster(&self.names, |name, internal| self.topics.matches_topic(name, internal)).await?;
-        self.names = Arc::new(cluster.topics.keys().cloned().collect());
+        // What groups committed for a topic counts, too, while nobody can tell more of it.
+        let untold = cluster.errors.iter().map(|(name, _)| name);
+        self.names = Arc::new(cluster.topics.keys().chain(untold).cloned().collect());
         Ok(cluster)
     }
 
@@ -273,7 +277,7 @@ impl Poller {
                 }
             }
         }
-        cluster.topics = fresh.topics;
+        (cluster.topics, cluster.errors) = (fresh.topics, fresh.errors);
         Ok(())
     }
 
@@ -281,10 +285,12 @@ impl Poller {
     fn expect_names(
         &self,
         topics: &ends::Topics,
+        untold: &[Arc<str>],
         groups: Option<&BTreeMap<Arc<str>, GroupSeen>>,
         missing: &mut Missing,
     ) {
-        for name in self.topics.expected().filter(|name| !topics.contains_key(*name)) {
+        let is_there = |name: &str| topics.contains_key(name) || untold.iter().any(|untold| **untold == *name);
+        for name in self.topics.expected().filter(|name| !is_there(name)) {
             missing.say(format!("topic {name}: there is none, or this user may not see it"));
         }
         let Some(groups) = groups else { return };
@@ -303,10 +309,16 @@ impl Poller {
             brokers: None,
             controller: None,
             topics: BTreeMap::new(),
+            untold: Vec::new(),
             groups: forwards,
             offsets_at: Vec::new(),
             groups_complete: false,
             missing: vec![format!("the cluster: {error}")],
         }
     }
+}
+
+/// Those of which nothing but an error is known.
+fn untold(errors: &[(Arc<str>, KafkaError)], topics: &ends::Topics) -> Vec<Arc<str>> {
+    errors.iter().map(|(name, _)| name).filter(|name| !topics.contains_key(*name)).cloned().collect()
 }

@@ -33,6 +33,8 @@ const SPOKEN: [(i16, i16, i16); 6] = [
     (API_VERSIONS, 0, 3),
 ];
 
+const UNKNOWN_TOPIC: i16 = 3;
+const LEADER_NOT_AVAILABLE: i16 = 5;
 const NOT_LEADER: i16 = 6;
 const LOADING: i16 = 14;
 
@@ -49,6 +51,10 @@ struct Pretence {
     leader: AtomicUsize,
     list_groups: Mutex<(i16, bool)>,
     offset_fetch: Mutex<i16>,
+    /// The error of broker 1 for a second partition of its group's.
+    second_place: Mutex<Option<i16>>,
+    /// The error that the metadata has for the topic.
+    topic_error: Mutex<i16>,
     /// Broker 2 does not answer this request.
     frozen_at: Mutex<Option<i16>>,
 }
@@ -76,9 +82,13 @@ impl Pretence {
                 let partition = OffsetFetchResponsePartition::default()
                     .with_partition_index(broker - 1)
                     .with_committed_offset(3);
+                let second = self.second_place.lock().unwrap().filter(|_| broker == 1).map(|code| {
+                    let unknown = OffsetFetchResponsePartition::default().with_committed_offset(-1);
+                    unknown.with_partition_index(1).with_error_code(code)
+                });
                 let topic = OffsetFetchResponseTopic::default()
                     .with_name(m::TopicName(text("event")))
-                    .with_partitions(vec![partition]);
+                    .with_partitions([partition].into_iter().chain(second).collect());
                 let topics = if code == 0 { vec![topic] } else { Vec::new() };
                 encoded(&m::OffsetFetchResponse::default().with_topics(topics).with_error_code(code), version)
             }
@@ -125,7 +135,10 @@ impl Pretence {
                 .with_partitions((0..).zip(leaders).map(partition).collect())
         };
         let leader = if self.leader.load(Ordering::Relaxed) == 2 { 2 } else { 1 };
-        let mut topics = vec![topic("event", &[leader, 2])];
+        let mut topics = vec![match *self.topic_error.lock().unwrap() {
+            0 => topic("event", &[leader, 2]),
+            code => topic("event", &[]).with_error_code(code),
+        }];
         if self.shows_coordinators.load(Ordering::Relaxed) {
             topics.push(topic("__consumer_offsets", &[1, if left { 1 } else { 2 }]));
         }
@@ -209,6 +222,32 @@ async fn a_coordinator_that_loads_has_groups_of_which_nothing_is_known() {
     *pretence.list_groups.lock().unwrap() = (0, false);
     let deleted = poll(&mut poller).await;
     assert!(deleted.groups_complete && !deleted.groups.contains_key("omp"), "now it is");
+}
+
+#[tokio::test]
+async fn of_a_group_with_an_error_for_one_partition_nothing_is_known() {
+    let (pretence, mut poller) = pretend().await;
+    *pretence.second_place.lock().unwrap() = Some(0);
+    assert_eq!(committed(&poll(&mut poller).await), Some(vec![3]), "it never committed in the second");
+    *pretence.second_place.lock().unwrap() = Some(LOADING);
+    let snapshot = poll(&mut poller).await;
+    assert_eq!(committed(&snapshot), None, "its lag would be too small");
+    assert!(snapshot.missing[0].contains("COORDINATOR_LOAD_IN_PROGRESS"), "{:?}", snapshot.missing);
+    assert!(snapshot.groups_complete, "it is there");
+}
+
+#[tokio::test]
+async fn a_topic_with_an_error_is_said_and_what_was_committed_for_it_is_kept() {
+    let (pretence, mut poller) = pretend().await;
+    poll(&mut poller).await;
+    *pretence.topic_error.lock().unwrap() = LEADER_NOT_AVAILABLE;
+    let snapshot = poll(&mut poller).await;
+    assert_eq!((snapshot.untold.as_slice(), snapshot.topics.len()), (&["event".into()][..], 0));
+    assert_eq!(committed(&snapshot), Some(vec![3]));
+    assert!(snapshot.missing[0].contains("topic event: LEADER_NOT_AVAILABLE"), "{:?}", snapshot.missing);
+    *pretence.topic_error.lock().unwrap() = UNKNOWN_TOPIC;
+    let deleted = poll(&mut poller).await;
+    assert!(deleted.untold.is_empty() && deleted.topics.is_empty() && deleted.missing.is_empty(), "{deleted:?}");
 }
 
 #[tokio::test]
