@@ -123,6 +123,7 @@ pub(crate) fn view() -> ClusterView {
         ])),
         controller: Some(2),
         topics: BTreeMap::new(),
+        others: BTreeMap::new(),
         untold: Vec::new(),
         groups: BTreeMap::new(),
         offsets_at: vec![],

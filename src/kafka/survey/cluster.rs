@@ -31,8 +31,9 @@ pub struct ClusterSeen {
     pub brokers: BTreeMap<i32, Broker>,
     /// The topics that were wanted, by name; their offsets are not known yet.
     pub topics: BTreeMap<Arc<str>, TopicSeen>,
-    /// Wanted topics about which the broker has an error to tell; those of which it tells nothing else are not among
-    /// `topics`.
+    /// All others, which have leaders and replicas like any.
+    pub others: BTreeMap<Arc<str>, TopicSeen>,
+    /// Topics about which the broker has an error to tell; those of which it tells nothing else are in neither.
     pub errors: Vec<(Arc<str>, KafkaError)>,
     /// Who leads the partitions of `__consumer_offsets`, by number; empty where it does not exist or cannot be seen.
     pub coordinators: BTreeMap<i32, Option<i32>>,
@@ -40,7 +41,7 @@ pub struct ClusterSeen {
 
 impl Client {
     /// What `broker` knows of the cluster; none: whoever answers first, the connected ones before the bootstrap servers.
-    /// `wanted` is told each topic's name, and whether it is Kafka's own. Remembers where the brokers are.
+    /// `wanted` is told each topic's name, and whether it is Kafka's own, and tells `topics` from `others`. Remembers where the brokers are.
     ///
     /// # Errors
     /// When it does not answer.
@@ -107,19 +108,18 @@ fn understand(answer: &MetadataResponse, names: &TopicNames, wanted: impl Fn(&st
             let leader = |it: &MetadataResponsePartition| (it.partition_index, present(it.leader_id.0));
             seen.coordinators = topic.partitions.iter().map(leader).collect();
         }
-        if !wanted(name, topic.is_internal) {
-            continue;
-        }
+        let is_wanted = wanted(name, topic.is_internal);
         let name = names.get(name).map_or_else(|| Arc::from(name), Arc::clone);
         let error = KafkaError::from_code(topic.error_code);
         if error == Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) {
             // It is being deleted, or was.
             continue;
         }
-        seen.errors.extend(error.map(|error| (Arc::clone(&name), error)));
         if error.is_none() || !topic.partitions.is_empty() {
-            seen.topics.insert(name, understand_topic(topic));
+            let topics = if is_wanted { &mut seen.topics } else { &mut seen.others };
+            topics.insert(Arc::clone(&name), understand_topic(topic));
         }
+        seen.errors.extend(error.map(|error| (name, error)));
     }
     seen
 }

@@ -1,13 +1,13 @@
 //! Who leads and holds what, who is missing, and who can be stopped: brokers, racks, and partitions that are not well.
 //!
-//! Kafka's internal topics count here like any other. A broker that is not listed any more is shown as down for a while:
+//! Topics that are not watched, and Kafka's internal ones, count for brokers and racks like any other. A broker that is not listed any more is shown as down for a while:
 //! it did not leave, it is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::snapshot::{BrokerSeen, PartitionSeen, SlowSnapshot, Snapshot};
+use super::snapshot::{BrokerSeen, PartitionSeen, Snapshot, TopicSeen};
 use super::view::{BrokerView, ClusterView, RackView, Restart, TopicView};
 use crate::logic::moment::Moment;
 
@@ -33,7 +33,7 @@ impl KnownBrokers {
         let Some(listed) = &seen.brokers else {
             return self.by_id.iter().map(|(id, known)| (*id, known.view(None, None))).collect();
         };
-        let partitions = || seen.topics.values().flat_map(|topic| &topic.partitions);
+        let partitions = || seen.all_topics().flat_map(|(_, topic)| &topic.partitions);
         let mut views: BTreeMap<i32, BrokerView> = BTreeMap::new();
         for id in partitions().flat_map(|partition| partition.replicas.iter()) {
             if !views.contains_key(id) {
@@ -88,32 +88,54 @@ pub(super) fn fill(view: &mut ClusterView) {
     let seen = Arc::clone(&view.seen);
     for (name, topic) in &seen.topics {
         let Some(topic_view) = view.topics.get_mut(name) else { continue };
-        for partition in &topic.partitions {
-            count_in_topic(topic_view, partition);
-            count_in_brokers(&mut view.brokers, partition);
-        }
+        topic.partitions.iter().for_each(|partition| count_in_topic(topic_view, partition));
     }
-    fill_skew(&mut view.brokers);
+    count(&mut view.brokers, seen.all_topics());
     view.racks = racks(&view.brokers);
 }
 
 /// Fills in what depends on min.insync.replicas.
 pub(super) fn fill_min_insync(view: &mut ClusterView) {
     let (seen, slow) = (Arc::clone(&view.seen), view.slow.clone());
+    let min_insync = slow.as_deref().map(|slow| &slow.min_insync);
     for (name, topic) in &mut view.topics {
         let partitions = seen.topics.get(name).map(|topic| topic.partitions.as_slice()).unwrap_or_default();
         let under = |min: usize| partitions.iter().filter(|partition| partition.isr.len() < min).count();
-        let min_insync = min_insync(slow.as_deref(), name);
-        topic.under_min_isr = min_insync.map(|min| u32::try_from(under(min)).unwrap_or(u32::MAX));
+        topic.under_min_isr = min_insync_of(min_insync, name).map(|min| u32::try_from(under(min)).unwrap_or(u32::MAX));
     }
     if seen.brokers.is_some() {
-        fill_restart(view, &seen, slow.as_deref());
+        fill_restart(&mut view.brokers, seen.all_topics(), &seen.untold, min_insync);
     }
 }
 
+/// min.insync.replicas by topic.
+pub type MinInsync = BTreeMap<Arc<str>, u32>;
+
+/// What each broker holds and leads, and whether it can be stopped: for who looks once, as a person does. `live` ones
+/// and those that hold replicas are there; of `untold` topics nothing is known but that they exist.
+pub fn shares(
+    live: impl Iterator<Item = i32>,
+    topics: &BTreeMap<Arc<str>, TopicSeen>,
+    untold: &[Arc<str>],
+    min_insync: &MinInsync,
+) -> BTreeMap<i32, BrokerView> {
+    let holders = topics.values().flat_map(|topic| &topic.partitions).flat_map(|partition| partition.replicas.iter());
+    let mut brokers: BTreeMap<i32, BrokerView> = holders.map(|holder| (*holder, down(None))).collect();
+    brokers.extend(live.map(|broker| (broker, BrokerView { up: Some(true), ..BrokerView::default() })));
+    count(&mut brokers, topics.iter());
+    fill_restart(&mut brokers, topics.iter(), untold, Some(min_insync));
+    brokers
+}
+
+/// Leaders, replicas and skews. The brokers must be there, and empty.
+fn count<'a>(brokers: &mut BTreeMap<i32, BrokerView>, topics: impl Iterator<Item = (&'a Arc<str>, &'a TopicSeen)>) {
+    topics.flat_map(|(_, topic)| &topic.partitions).for_each(|partition| count_in_brokers(brokers, partition));
+    fill_skew(brokers);
+}
+
 /// `min.insync.replicas` of a topic; none: not known.
-pub(super) fn min_insync(slow: Option<&SlowSnapshot>, topic: &Arc<str>) -> Option<usize> {
-    slow?.min_insync.get(topic).map(|replicas| usize::try_from(*replicas).unwrap_or(usize::MAX))
+pub(super) fn min_insync_of(min_insync: Option<&MinInsync>, topic: &Arc<str>) -> Option<usize> {
+    min_insync?.get(topic).map(|replicas| usize::try_from(*replicas).unwrap_or(usize::MAX))
 }
 
 fn count_in_topic(topic: &mut TopicView, partition: &PartitionSeen) {
@@ -152,11 +174,16 @@ fn fill_skew(brokers: &mut BTreeMap<i32, BrokerView>) {
 
 /// A broker hurts a partition when it is one of its in-sync replicas, and too few would be left; one that is left
 /// must be there in any case, to lead.
-fn fill_restart(view: &mut ClusterView, seen: &Snapshot, slow: Option<&SlowSnapshot>) {
+fn fill_restart<'a>(
+    brokers: &mut BTreeMap<i32, BrokerView>,
+    topics: impl Iterator<Item = (&'a Arc<str>, &'a TopicSeen)>,
+    untold: &[Arc<str>],
+    min_insync: Option<&MinInsync>,
+) {
     let mut hurt: BTreeMap<i32, (u32, String)> = BTreeMap::new();
     let mut unknown: BTreeSet<i32> = BTreeSet::new();
-    for (name, topic) in &seen.topics {
-        let min_insync = min_insync(slow, name);
+    for (name, topic) in topics {
+        let min_insync = min_insync_of(min_insync, name);
         for partition in &topic.partitions {
             let left = partition.isr.len().saturating_sub(1);
             if left < min_insync.unwrap_or(1).max(1) {
@@ -169,10 +196,11 @@ fn fill_restart(view: &mut ClusterView, seen: &Snapshot, slow: Option<&SlowSnaps
             }
         }
     }
-    for (id, broker) in &mut view.brokers {
+    for (id, broker) in brokers {
         broker.restart = match hurt.remove(id) {
             Some((partitions, example)) => Restart::Hurts { partitions, example },
-            None if unknown.contains(id) => Restart::Unknown,
+            // A topic of which nothing is known may have its replicas anywhere.
+            None if unknown.contains(id) || !untold.is_empty() => Restart::Unknown,
             None => Restart::Safe,
         };
     }

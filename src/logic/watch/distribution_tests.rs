@@ -1,6 +1,6 @@
 use super::*;
-use crate::logic::watch::Watch;
 use crate::logic::watch::example::{cluster, nobody, partition, slow, topic, watched, with};
+use crate::logic::watch::{SlowSnapshot, Watch};
 
 /// A snapshot whose topic `t` has these (leader, replicas, in sync).
 fn partitions(seconds: u64, all: &[(Option<i32>, &[i32], &[i32])]) -> Snapshot {
@@ -36,6 +36,36 @@ fn leaders_and_replicas_are_counted_for_brokers_racks_and_topics() {
     assert_eq!(topic.under_min_isr, None, "min.insync.replicas is not known yet");
     assert_eq!(view.racks["a"], RackView { brokers: 2, leaders: 3, replicas: 6 });
     assert_eq!(view.racks["b"], RackView { brokers: 1, leaders: 0, replicas: 2 });
+}
+
+#[test]
+fn topics_that_are_not_watched_count_for_brokers_and_have_no_figures() {
+    let seen = with(partitions(0, &[(Some(1), &[1], &[1])]), |seen| {
+        seen.others = partitions(0, &[(Some(2), &[2, 9], &[2]), (Some(1), &[2, 1], &[1])]).topics;
+        let topic = seen.others.remove("t").unwrap();
+        seen.others.insert("other".into(), topic);
+    });
+    let mut watch = watched([seen]);
+    let mut slow = slow(1, 0);
+    slow.min_insync.insert("other".into(), 1);
+    watch.observe_slow(slow);
+    let view = watch.view();
+    let leaders = [1, 2, 3, 9].map(|id| (view.brokers[&id].leaders, view.brokers[&id].replicas));
+    assert_eq!(leaders, [(2, 2), (1, 2), (0, 0), (0, 1)]);
+    assert_eq!(view.brokers[&1].leader_skew_percent, Some(100.0), "two, where one is the mean");
+    assert_eq!(view.brokers[&2].restart, Restart::Hurts { partitions: 1, example: "other/0".to_owned() });
+    assert_eq!((view.brokers[&9].up, &view.brokers[&3].restart), (Some(false), &Restart::Safe));
+    assert_eq!(view.topics.keys().map(|name| &**name).collect::<Vec<_>>(), ["t"]);
+}
+
+#[test]
+fn while_a_topic_is_untold_no_broker_can_be_stopped_for_certain() {
+    let seen = with(partitions(0, &[(Some(1), &[1], &[1])]), |seen| seen.untold = vec!["other".into()]);
+    let mut watch = watched([seen]);
+    watch.observe_slow(slow(1, 0));
+    let view = watch.view();
+    assert_eq!(view.brokers[&1].restart, Restart::Hurts { partitions: 1, example: "t/0".to_owned() });
+    assert_eq!(view.brokers[&2].restart, Restart::Unknown);
 }
 
 #[test]

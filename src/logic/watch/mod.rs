@@ -6,7 +6,7 @@
 mod age;
 mod charts;
 mod disks;
-mod distribution;
+pub mod distribution;
 mod ends;
 mod groups;
 pub mod load;
@@ -183,12 +183,13 @@ impl Watch {
     fn keep_untold(&self, snapshot: &mut Snapshot) {
         let Some(reached) = &self.reached else { return };
         for name in &snapshot.untold {
-            let Some(before) = reached.topics.get(name).filter(|_| !snapshot.topics.contains_key(name)) else { continue };
-            let mut topic = before.clone();
-            for partition in &mut topic.partitions {
-                (partition.earliest, partition.latest) = (None, None);
+            for (now, before) in [(&mut snapshot.topics, &reached.topics), (&mut snapshot.others, &reached.others)] {
+                let Some(mut topic) = before.get(name).filter(|_| !now.contains_key(name)).cloned() else { continue };
+                for partition in &mut topic.partitions {
+                    (partition.earliest, partition.latest) = (None, None);
+                }
+                now.insert(Arc::clone(name), topic);
             }
-            snapshot.topics.insert(Arc::clone(name), topic);
         }
     }
 
@@ -243,6 +244,7 @@ fn nothing() -> Snapshot {
         brokers: None,
         controller: None,
         topics: BTreeMap::new(),
+        others: BTreeMap::new(),
         untold: Vec::new(),
         groups: BTreeMap::new(),
         offsets_at: Vec::new(),

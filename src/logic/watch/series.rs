@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::distribution::min_insync;
+use super::distribution::min_insync_of;
 use super::load::load_metric;
 use super::snapshot::PartitionSeen;
 use super::view::{BrokerView, ClusterView, DirView, GroupTopicView, TopicView};
@@ -82,7 +82,7 @@ fn is_above_zero(figure: &Figure) -> bool {
 /// Empty where one of these has a reason that is no broker. None: `metric` is not about that.
 fn missing_brokers(view: &ClusterView, topic: &Arc<str>, metric: &str) -> Option<BTreeSet<String>> {
     let partitions = &view.seen.topics.get(topic)?.partitions;
-    let min_insync = min_insync(view.slow.as_deref(), topic);
+    let min_insync = min_insync_of(view.slow.as_ref().map(|slow| &slow.min_insync), topic);
     let out_of_sync = |partition: &PartitionSeen| {
         let outside = partition.replicas.iter().filter(|replica| !partition.isr.contains(replica));
         outside.copied().collect::<Vec<_>>()

@@ -25,6 +25,9 @@ pub struct Snapshot {
     pub controller: Option<i32>,
     /// Every topic that we may see and are told to watch, internal ones too, by name.
     pub topics: BTreeMap<Arc<str>, TopicSeen>,
+    /// Every other topic that we may see. It counts for what the brokers hold and lead, and for nothing else; where its
+    /// logs begin and end is not known.
+    pub others: BTreeMap<Arc<str>, TopicSeen>,
     /// Topics that exist, and of which the brokers told nothing but an error this time, which is in `missing`.
     pub untold: Vec<Arc<str>>,
     /// Every group that we may see and are told to watch, by name, and this process' own forwards.
@@ -59,6 +62,13 @@ pub struct TopicSeen {
     pub internal: bool,
     /// Its partitions, by ascending number.
     pub partitions: Vec<PartitionSeen>,
+}
+
+impl Snapshot {
+    /// Every topic of the cluster, watched or not.
+    pub fn all_topics(&self) -> impl Iterator<Item = (&Arc<str>, &TopicSeen)> {
+        self.topics.iter().chain(&self.others)
+    }
 }
 
 impl TopicSeen {
@@ -140,7 +150,7 @@ pub struct SlowSnapshot {
     pub dirs: BTreeMap<i32, Option<Vec<DirSeen>>>,
     /// Bytes of the leaders' logs by topic; a topic is missing where one of its leaders could not tell.
     pub topic_bytes: BTreeMap<Arc<str>, u64>,
-    /// min.insync.replicas by topic; a topic is missing where it could not be read.
+    /// min.insync.replicas by topic, whether watched or not; a topic is missing where it could not be read.
     pub min_insync: BTreeMap<Arc<str>, u32>,
     /// Who controls the cluster.
     pub controller: Controller,

@@ -121,7 +121,7 @@ impl Poller {
         for (topic, error) in &cluster.errors {
             missing.say(format!("topic {topic}: {error}"));
         }
-        let untold = untold(&cluster.errors, &topics);
+        let untold = untold(&cluster.errors, [&topics, &cluster.others]);
         self.expect_names(&topics, &untold, groups_complete.then_some(&groups), &mut missing);
         let brokers = cluster.brokers.into_values().map(|broker| {
             let answer = trips.answer(broker.id).map_err(|error| error.to_string());
@@ -138,6 +138,7 @@ impl Poller {
             brokers: Some(brokers),
             controller: cluster.controller,
             topics,
+            others: cluster.others,
             untold,
             groups,
             offsets_at,
@@ -175,7 +176,8 @@ impl Poller {
     async fn cluster(&mut self, trips: &mut RoundTrips) -> Result<ClusterSeen, Error> {
         let cluster = trips.cluster(&self.names, |name, internal| self.topics.matches_topic(name, internal)).await?;
         // What groups committed for a topic counts, too, while nobody can tell more of it.
-        let untold = cluster.errors.iter().map(|(name, _)| name);
+        let watched = |name: &&Arc<str>| self.topics.matches(name);
+        let untold = cluster.errors.iter().map(|(name, _)| name).filter(watched);
         self.names = Arc::new(cluster.topics.keys().chain(untold).cloned().collect());
         Ok(cluster)
     }
@@ -277,7 +279,7 @@ impl Poller {
                 }
             }
         }
-        (cluster.topics, cluster.errors) = (fresh.topics, fresh.errors);
+        (cluster.topics, cluster.others, cluster.errors) = (fresh.topics, fresh.others, fresh.errors);
         Ok(())
     }
 
@@ -309,6 +311,7 @@ impl Poller {
             brokers: None,
             controller: None,
             topics: BTreeMap::new(),
+            others: BTreeMap::new(),
             untold: Vec::new(),
             groups: forwards,
             offsets_at: Vec::new(),
@@ -319,6 +322,7 @@ impl Poller {
 }
 
 /// Those of which nothing but an error is known.
-fn untold(errors: &[(Arc<str>, KafkaError)], topics: &ends::Topics) -> Vec<Arc<str>> {
-    errors.iter().map(|(name, _)| name).filter(|name| !topics.contains_key(*name)).cloned().collect()
+fn untold(errors: &[(Arc<str>, KafkaError)], told: [&ends::Topics; 2]) -> Vec<Arc<str>> {
+    let is_told = |name: &Arc<str>| told.iter().any(|topics| topics.contains_key(name));
+    errors.iter().map(|(name, _)| name).filter(|name| !is_told(name)).cloned().collect()
 }

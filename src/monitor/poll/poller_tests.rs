@@ -79,9 +79,8 @@ impl Pretence {
             OFFSET_FETCH => {
                 use m::offset_fetch_response::{OffsetFetchResponsePartition, OffsetFetchResponseTopic};
                 let code = if broker == 1 { *self.offset_fetch.lock().unwrap() } else { 0 };
-                let partition = OffsetFetchResponsePartition::default()
-                    .with_partition_index(broker - 1)
-                    .with_committed_offset(3);
+                let partition =
+                    OffsetFetchResponsePartition::default().with_partition_index(broker - 1).with_committed_offset(3);
                 let second = self.second_place.lock().unwrap().filter(|_| broker == 1).map(|code| {
                     let unknown = OffsetFetchResponsePartition::default().with_committed_offset(-1);
                     unknown.with_partition_index(1).with_error_code(code)
@@ -167,6 +166,10 @@ fn text(text: &'static str) -> StrBytes {
 }
 
 async fn pretend() -> (Arc<Pretence>, Poller) {
+    pretend_watching("*").await
+}
+
+async fn pretend_watching(topics: &str) -> (Arc<Pretence>, Poller) {
     let pretence = Arc::new(Pretence { list_groups: Mutex::new((0, true)), ..Pretence::default() });
     let broker = |id: i32| {
         let pretence = Arc::clone(&pretence);
@@ -175,8 +178,8 @@ async fn pretend() -> (Arc<Pretence>, Poller) {
     let addresses = [broker(1).await, broker(2).await];
     let settings = cluster(&[&addresses[0]], LIMIT);
     pretence.addresses.set(addresses).unwrap();
-    let all = Selection { include: vec!["*".to_owned()], exclude: Vec::new() };
-    let poller = Poller::new(Client::new(Arc::new(settings)).unwrap(), &all, &all).unwrap();
+    let select = |name: &str| Selection { include: vec![name.to_owned()], exclude: Vec::new() };
+    let poller = Poller::new(Client::new(Arc::new(settings)).unwrap(), &select(topics), &select("*")).unwrap();
     (pretence, poller)
 }
 
@@ -248,6 +251,22 @@ async fn a_topic_with_an_error_is_said_and_what_was_committed_for_it_is_kept() {
     *pretence.topic_error.lock().unwrap() = UNKNOWN_TOPIC;
     let deleted = poll(&mut poller).await;
     assert!(deleted.untold.is_empty() && deleted.topics.is_empty() && deleted.missing.is_empty(), "{deleted:?}");
+}
+
+#[tokio::test]
+async fn a_topic_that_is_not_watched_is_counted_and_asked_about_no_further() {
+    let (_, mut poller) = pretend().await;
+    let whole = poll(&mut poller).await;
+    let asked_of_all = poller.requests();
+    assert!(whole.others.is_empty());
+    let (pretence, mut poller) = pretend_watching("payments").await;
+    let snapshot = poll(&mut poller).await;
+    assert!(snapshot.topics.is_empty(), "{:?}", snapshot.topics);
+    let other = &snapshot.others["event"].partitions;
+    assert_eq!(other.iter().map(|it| (it.leader, it.latest)).collect::<Vec<_>>(), [(Some(1), None), (Some(2), None)]);
+    assert_eq!(committed(&snapshot), Some(Vec::new()));
+    assert_eq!(asked_of_all - poller.requests(), 4, "the ends and the beginnings, of two brokers");
+    drop(pretence);
 }
 
 #[tokio::test]

@@ -29,7 +29,9 @@ pub(super) async fn ask(
         missing: Vec::new(),
     };
     let settings = {
-        let (client, topics) = (client.clone(), cluster.topics.keys().cloned().collect::<Vec<_>>());
+        // Whether a broker can be stopped depends on topics that nobody watches, too. Sorted.
+        let topics: BTreeSet<Arc<str>> = cluster.topics.keys().chain(cluster.others.keys()).cloned().collect();
+        let (client, topics) = (client.clone(), topics.into_iter().collect::<Vec<_>>());
         tokio::spawn(async move { client.survey_min_insync(&topics).await })
     };
     disks(client, cluster, brokers, &mut slow, missing).await;
