@@ -1,7 +1,8 @@
-//! `barnabas brokers`: who they are, which one controls the cluster, what each leads and holds; on request the versions
-//! that they speak and their disks.
+//! `barnabas brokers`: who they are, which one controls the cluster, what each leads and holds, and whether it can be
+//! stopped; on request the versions that they speak and their disks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -12,8 +13,13 @@ use super::failure::Failure;
 use super::output::{Output, remark};
 use super::table::{Column, Table, number, size};
 use crate::kafka::admin::log_dirs::{LogDir, PerBroker, ReplicasWanted};
-use crate::kafka::metadata::{ClusterMetadata, TopicsWanted};
-use crate::kafka::wire::{BrokerVersions, Client, Error};
+use crate::kafka::metadata::{ClusterMetadata, Partition, TopicsWanted};
+use crate::kafka::survey::MinInsync;
+use crate::kafka::wire::{BrokerVersions, Client, Error, KafkaError};
+use crate::logic::watch::distribution;
+use crate::logic::watch::snapshot::{PartitionSeen, TopicSeen};
+use crate::logic::watch::view::{BrokerView, Restart};
+use crate::status::RestartStatus;
 
 /// A broker in the document.
 #[derive(Debug, Serialize)]
@@ -27,6 +33,16 @@ struct BrokerDocument {
     leaders: usize,
     replicas: usize,
     out_of_sync: usize,
+    /// Distance of `leaders` from the mean over the live brokers, in percent of it; none: it is not live.
+    leader_skew_percent: Option<f64>,
+    /// The same of `replicas`.
+    replica_skew_percent: Option<f64>,
+    /// Whether it can be stopped now: safe, hurts or unknown.
+    restart: RestartStatus,
+    /// How many partitions would suffer.
+    restart_hurts_partitions: Option<u32>,
+    /// One of them.
+    restart_hurts_example: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     api_versions: Option<Vec<ApiDocument>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +82,7 @@ struct LogReplicaDocument {
 
 /// What the brokers answered.
 struct Answers {
+    min_insync: MinInsync,
     controller: Result<Option<i32>, Error>,
     versions: Option<PerBroker<BrokerVersions>>,
     log_dirs: Option<PerBroker<Vec<LogDir>>>,
@@ -77,9 +94,11 @@ pub(super) fn brokers(command: Brokers, output: &mut Output<'_>) -> Result<(), F
         let metadata = client.metadata(TopicsWanted::All).await.map_err(Failure::failed)?;
         let versions = if command.api_versions { Some(versions(&client, &metadata).await) } else { None };
         let log_dirs = if command.disks { Some(log_dirs(&client, &metadata).await) } else { None };
+        let topics: Vec<Arc<str>> = metadata.topics.keys().cloned().collect();
+        let min_insync = client.survey_min_insync(&topics).await;
         // Last, and alone: a controller that hangs would hold up what waits behind it on the same connection.
         let controller = client.controller(&metadata).await;
-        Ok((metadata, Answers { controller, versions, log_dirs }))
+        Ok((metadata, Answers { min_insync, controller, versions, log_dirs }))
     })?;
     match &answers.controller {
         Ok(Some(id)) if !metadata.brokers.contains_key(id) => {
@@ -89,6 +108,10 @@ pub(super) fn brokers(command: Brokers, output: &mut Output<'_>) -> Result<(), F
         Err(error) => {
             remark(&format!("the controller is unknown: {}", explain(error, "DESCRIBE on the cluster")));
         }
+    }
+    for (topic, error) in &answers.min_insync.errors {
+        let error = explain(error, "DESCRIBE_CONFIGS on the topic");
+        remark(&format!("min.insync.replicas of topics such as {topic} is unknown: {error}"));
     }
     let mut failures = Vec::new();
     let documents = documents(&metadata, answers, &mut failures);
@@ -131,11 +154,20 @@ async fn log_dirs(client: &Client, metadata: &ClusterMetadata) -> PerBroker<Vec<
 /// The live brokers, and those that partitions name as replicas and that are not there.
 fn documents(metadata: &ClusterMetadata, mut answers: Answers, failures: &mut Vec<String>) -> Vec<BrokerDocument> {
     let loads = loads(metadata);
+    let mut shares = shares(metadata, &answers.min_insync);
     let ids: BTreeSet<i32> = metadata.brokers.keys().chain(loads.keys()).copied().collect();
     let mut documents = Vec::with_capacity(ids.len());
     for id in ids {
         let live = metadata.brokers.get(&id);
         let load = loads.get(&id).copied().unwrap_or_default();
+        let share = shares.remove(&id).unwrap_or_default();
+        let (restart, hurt) = match share.restart {
+            // There is nothing to stop.
+            _ if live.is_none() => (RestartStatus::Unknown, None),
+            Restart::Unknown => (RestartStatus::Unknown, None),
+            Restart::Safe => (RestartStatus::Safe, None),
+            Restart::Hurts { partitions, example } => (RestartStatus::Hurts, Some((partitions, example))),
+        };
         let mut errors = Vec::new();
         if live.is_none() {
             errors.push("not among the live brokers".to_owned());
@@ -158,6 +190,11 @@ fn documents(metadata: &ClusterMetadata, mut answers: Answers, failures: &mut Ve
             leaders: load.leaders,
             replicas: load.replicas,
             out_of_sync: load.out_of_sync,
+            leader_skew_percent: share.leader_skew_percent,
+            replica_skew_percent: share.replica_skew_percent,
+            restart,
+            restart_hurts_partitions: hurt.as_ref().map(|(partitions, _)| *partitions),
+            restart_hurts_example: hurt.map(|(_, example)| example),
             api_versions: versions.map(|versions| api_documents(&versions)),
             log_dirs: log_dirs.map(|dirs| dirs.into_iter().map(log_dir_document).collect()),
             error: (!errors.is_empty()).then(|| errors.join("; ")),
@@ -187,6 +224,31 @@ fn loads(metadata: &ClusterMetadata) -> BTreeMap<i32, Load> {
         }
     }
     loads
+}
+
+/// By the arithmetic of the monitor.
+fn shares(metadata: &ClusterMetadata, min_insync: &MinInsync) -> BTreeMap<i32, BrokerView> {
+    let partition = |(number, partition): (&i32, &Partition)| PartitionSeen {
+        number: *number,
+        leader: partition.leader,
+        replicas: partition.replicas.as_slice().into(),
+        isr: partition.isr.as_slice().into(),
+        ..PartitionSeen::default()
+    };
+    let mut topics: BTreeMap<Arc<str>, TopicSeen> = BTreeMap::new();
+    let mut untold = Vec::new();
+    for (name, topic) in &metadata.topics {
+        match topic.error {
+            // It is being deleted, or was.
+            Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) => {}
+            Some(_) if topic.partitions.is_empty() => untold.push(Arc::clone(name)),
+            _ => {
+                let partitions = topic.partitions.iter().map(partition).collect();
+                topics.insert(Arc::clone(name), TopicSeen { id: topic.id, internal: topic.internal, partitions });
+            }
+        }
+    }
+    distribution::shares(metadata.brokers.keys().copied(), &topics, &untold, &min_insync.of)
 }
 
 fn api_documents(versions: &BrokerVersions) -> Vec<ApiDocument> {
@@ -228,6 +290,8 @@ fn brokers_table(brokers: &[BrokerDocument]) -> Table {
         Column::Right("LEADERS"),
         Column::Right("REPLICAS"),
         Column::Right("OUT-OF-SYNC"),
+        Column::Right("LEADER-SKEW"),
+        Column::Left("CAN-RESTART"),
         Column::Left("ERROR"),
     ]);
     for it in brokers {
@@ -245,10 +309,21 @@ fn brokers_table(brokers: &[BrokerDocument]) -> Table {
             it.leaders.to_string(),
             it.replicas.to_string(),
             it.out_of_sync.to_string(),
+            it.leader_skew_percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent:+.0}%")),
+            can_restart(it),
             it.error.clone().unwrap_or_else(|| "-".to_owned()),
         ]);
     }
     table
+}
+
+fn can_restart(broker: &BrokerDocument) -> String {
+    match (broker.restart, broker.restart_hurts_partitions, &broker.restart_hurts_example) {
+        (RestartStatus::Safe, _, _) => "yes".to_owned(),
+        (_, Some(1), Some(example)) => format!("no: {example}"),
+        (_, Some(count), Some(example)) => format!("no: {count} partitions such as {example}"),
+        _ => "unknown".to_owned(),
+    }
 }
 
 /// A line for each request and range; brokers that agree share it, so that a half upgraded cluster catches the eye.
@@ -331,9 +406,24 @@ mod tests {
         }
     }
 
+    fn min_insync(replicas: u32) -> MinInsync {
+        MinInsync { of: BTreeMap::from([("event".into(), replicas)]), errors: Vec::new() }
+    }
+
+    #[test]
+    fn whether_a_broker_can_be_stopped() {
+        let restart = |min_insync: MinInsync| {
+            let answers = Answers { min_insync, controller: Ok(None), versions: None, log_dirs: None };
+            let documents = documents(&metadata(), answers, &mut Vec::new());
+            documents.iter().map(can_restart).collect::<Vec<_>>()
+        };
+        assert_eq!(restart(min_insync(1)), ["yes", "no: event/1", "unknown"], "2 alone has partition 1 in sync");
+        assert_eq!(restart(MinInsync::default()), ["unknown", "no: event/1", "unknown"], "it could not be read");
+    }
+
     #[test]
     fn a_broker_that_is_down_is_listed_with_what_it_holds() {
-        let answers = Answers { controller: Ok(Some(2)), versions: None, log_dirs: None };
+        let answers = Answers { min_insync: min_insync(2), controller: Ok(Some(2)), versions: None, log_dirs: None };
         let mut failures = Vec::new();
         let documents = documents(&metadata(), answers, &mut failures);
         let lines = brokers_table(&documents).separated();
@@ -341,9 +431,9 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "1\tkafka-1\t9092\t-\tno\t1\t2\t1\t-",
-                "2\tkafka-2\t9092\t-\tyes\t0\t2\t0\t-",
-                "3\t-\t-\t-\tno\t0\t2\t2\tnot among the live brokers",
+                "1\tkafka-1\t9092\t-\tno\t1\t2\t1\t+100%\tno: event/0\t-",
+                "2\tkafka-2\t9092\t-\tyes\t0\t2\t0\t-100%\tno: 2 partitions such as event/0\t-",
+                "3\t-\t-\t-\tno\t0\t2\t2\t-\tunknown\tnot among the live brokers",
             ]
         );
         assert!(failures.is_empty(), "that a broker is down is an answer, not a failure: {failures:?}");
@@ -353,7 +443,7 @@ mod tests {
     fn brokers_that_speak_the_same_versions_share_a_line() {
         let versions = |last| Ok(BrokerVersions(BTreeMap::from([(1, (4, last)), (3, (0, 12))])));
         let versions = Some(BTreeMap::from([(1, versions(17)), (2, versions(18))]));
-        let answers = Answers { controller: Ok(None), versions, log_dirs: None };
+        let answers = Answers { min_insync: min_insync(1), controller: Ok(None), versions, log_dirs: None };
         let table = api_versions_table(&documents(&metadata(), answers, &mut Vec::new())).separated();
         let lines: Vec<&str> = table.lines().skip(1).collect();
         assert_eq!(
