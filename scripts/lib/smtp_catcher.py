@@ -2,14 +2,15 @@
 """A mail server that keeps what it is sent: for the tests, and for a demonstration without a real one.
 
 usage: smtp_catcher.py [--listen HOST:PORT] [--log FILE] [--heard FILE] [--starttls CERT KEY | --tls CERT KEY]
-                       [--user NAME --password TEXT] [--cram-md5] [--refuse ADDRESS]… [--defer ADDRESS]… [--slow SECONDS]
+                       [--user NAME --password TEXT] [--cram-md5] [--refuse ADDRESS]… [--defer ADDRESS[:TIMES]]…
+                       [--slow SECONDS]
 
 Prints its port in a line of its own when it listens (127.0.0.1 and a free port, unless told). Ends with its standard
 input or with a signal.
 
   --log FILE       each mail it took as a line of JSON: from, to, user, tls, ehlo, subject, headers, text, html, raw
   --heard FILE     every byte that clients said, without TLS around it
-  --refuse         550 to this recipient; --defer: 451
+  --refuse         550 to this recipient; --defer: 451, always or so many times
   --slow SECONDS   how long it takes to accept a mail
   --cram-md5       offers CRAM-MD5 as well, and lets nobody in by it
 
@@ -59,11 +60,14 @@ class ListeningCram(Listening):
 class Handler:
     def __init__(self, options):
         self.options = options
+        times = [text.partition(":") for text in options.defer]
+        self.defer = {address: float(count or "inf") for address, _, count in times}
 
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
         if address in self.options.refuse:
             return "550 5.1.1 No such user here"
-        if address in self.options.defer:
+        if self.defer.get(address, 0) > 0:
+            self.defer[address] -= 1
             return "451 4.2.1 Mailbox busy, try later"
         envelope.rcpt_tos.append(address)
         return "250 OK"

@@ -14,8 +14,8 @@ use crate::logic::alert::Notice;
 use crate::logic::alert::html;
 use crate::logic::alert::text::Words;
 
-use super::smtp::Server;
-use super::{SendError, name_token};
+use super::smtp::{Server, Unserved};
+use super::{SendError, SendErrorKind, name_token};
 
 /// Earlier mails that one answers, at most: the header is one line to many programs.
 const MAX_PARENTS: usize = 20;
@@ -27,6 +27,15 @@ pub(super) struct Mail {
     from: Mailbox,
     to: Vec<Mailbox>,
     server: Server,
+}
+
+/// What became of a mail that some of its recipients have, of this attempt or of an earlier one.
+#[derive(Debug)]
+pub(super) struct Sent {
+    /// Who will never get it: a text for each.
+    pub(super) refused: Vec<String>,
+    /// Who may get it later.
+    pub(super) deferred: Option<SendError>,
 }
 
 /// An address, and the name before it.
@@ -47,13 +56,23 @@ impl Mail {
         Ok(Self { channel: channel.to_owned(), from, to, server: Server::new(settings)? })
     }
 
-    /// The recipients that were refused though others were not: a text for each.
-    pub(super) async fn send(&self, notice: &Notice) -> Result<Vec<String>, SendError> {
+    /// Sends it to all recipients, or to these `only`, because the others have it already.
+    pub(super) async fn send(&self, notice: &Notice, only: Option<&[String]>) -> Result<Sent, SendError> {
         let mut recipients: Vec<String> = self.to.iter().map(|to| to.address.clone()).collect();
+        recipients.retain(|recipient| only.is_none_or(|only| only.contains(recipient)));
         recipients.sort();
         recipients.dedup();
         let message = self.message(notice);
-        self.server.deliver(&self.from.address, &recipients, &message).await
+        let unserved = self.server.deliver(&self.from.address, &recipients, &message).await?;
+        if only.is_none() && unserved.len() == recipients.len() {
+            return Err(self.server.all_refused(&unserved));
+        }
+        let is_deferred = |unserved: &Unserved| unserved.kind() == SendErrorKind::Temporary;
+        let (deferred, refused): (Vec<_>, Vec<_>) = unserved.into_iter().partition(is_deferred);
+        Ok(Sent {
+            refused: refused.iter().map(|refused| self.server.explain(refused)).collect(),
+            deferred: (!deferred.is_empty()).then(|| self.server.deferred(&deferred)),
+        })
     }
 
     pub(super) async fn check(&self) -> Result<String, SendError> {

@@ -45,6 +45,9 @@ pub struct SendError {
     pub kind: SendErrorKind,
     /// How long the other side asked to be left alone.
     pub retry_after: Option<Duration>,
+    /// The recipients of a mail that the server wants to be asked for again later, where all others have it or never
+    /// will: from now on it is for these only ([`Channel::send_to`]). Empty: nobody has it.
+    pub deferred: Vec<String>,
 }
 
 /// Whether trying again may help.
@@ -61,7 +64,13 @@ const DETAIL_LENGTH: usize = 200;
 
 impl SendError {
     fn temporary(text: impl Into<String>) -> Self {
-        Self { text: text.into(), detail: String::new(), kind: SendErrorKind::Temporary, retry_after: None }
+        Self {
+            text: text.into(),
+            detail: String::new(),
+            kind: SendErrorKind::Temporary,
+            retry_after: None,
+            deferred: Vec::new(),
+        }
     }
 
     fn permanent(text: impl Into<String>) -> Self {
@@ -110,19 +119,28 @@ impl Channel {
     }
 
     /// Tells `notice`, within the channel's time limit. Taken means: the mail server took it for at least one
-    /// recipient, the endpoint answered that it did, the program ended with 0.
+    /// recipient and will never for the others, the endpoint answered that it did, the program ended with 0.
     ///
     /// # Errors
-    /// It was not taken, or it is not known. A retry carries the same Message-ID or idempotency key.
+    /// It was not taken, or it is not known, or somebody's mail was deferred. A retry carries the same Message-ID or
+    /// idempotency key.
     pub async fn send(&self, notice: &Notice) -> Result<(), SendError> {
+        self.send_to(notice, None).await
+    }
+
+    /// The same; of a mail's recipients for these `only`, as an error named them: the others have it, or never will.
+    ///
+    /// # Errors
+    /// As [`Channel::send`].
+    pub async fn send_to(&self, notice: &Notice, only: Option<&[String]>) -> Result<(), SendError> {
         match &self.transport {
             Transport::Mail(mail) => {
-                let refused = mail.send(notice).await?;
-                if !refused.is_empty() {
-                    let refused = refused.join("; ");
+                let sent = mail.send(notice, only).await?;
+                if !sent.refused.is_empty() {
+                    let refused = sent.refused.join("; ");
                     tracing::warn!(channel = %self.name, %refused, "the mail server refused recipients");
                 }
-                Ok(())
+                sent.deferred.map_or(Ok(()), Err)
             }
             Transport::Webhook(webhook) => Arc::clone(webhook).send(notice).await,
             Transport::Command(command) => command.send(notice).await,

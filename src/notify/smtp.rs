@@ -21,6 +21,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::clock;
 use crate::config::schema::{EmailSettings, Encryption, HostPort, Secret};
+use crate::logic::jq::short_line;
 use crate::tls;
 
 use super::{SendError, SendErrorKind, without_secrets};
@@ -39,11 +40,18 @@ pub(super) struct Server {
     timeout: Duration,
 }
 
-/// A recipient that the server refused, and what it said.
+/// A recipient that the server refused, for now or for good, and what it said.
 #[derive(Debug)]
-struct Refused {
+pub(super) struct Unserved {
     recipient: String,
     reply: Response<String>,
+}
+
+impl Unserved {
+    /// Whether it may be another time.
+    pub(super) fn kind(&self) -> SendErrorKind {
+        kind(self.reply.code)
+    }
 }
 
 enum Connection {
@@ -77,20 +85,20 @@ impl Server {
         })
     }
 
-    /// Hands over `mail` (complete, with CRLF) for `recipients`. At least one of them took it; the texts say which the
-    /// server refused.
+    /// Hands over `mail` (complete, with CRLF) for `recipients`. Gives those that the server did not take it for, which
+    /// may be all of them.
     pub(super) async fn deliver(
         &self,
         sender: &str,
         recipients: &[String],
         mail: &[u8],
-    ) -> Result<Vec<String>, SendError> {
+    ) -> Result<Vec<Unserved>, SendError> {
         let deadline = clock::instant(clock::now() + self.timeout);
         let mut connection = self.open(deadline).await?;
-        let refused =
+        let unserved =
             over!(&mut connection, client => self.hand_over(client, deadline, sender, recipients, mail).await);
         connection.quit().await;
-        refused
+        unserved
     }
 
     /// Connects, encrypts and logs in, and leaves again. Says how.
@@ -256,7 +264,7 @@ impl Server {
         sender: &str,
         recipients: &[String],
         mail: &[u8],
-    ) -> Result<Vec<String>, SendError>
+    ) -> Result<Vec<Unserved>, SendError>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
@@ -269,7 +277,7 @@ impl Server {
             }
             Err(error) => return Err(self.broken("its answer to MAIL FROM", error)),
         }
-        let mut refused = Vec::new();
+        let mut unserved = Vec::new();
         for recipient in recipients {
             match self.step(deadline, "its answer to RCPT TO", client.rcpt_to(recipient, &none)).await? {
                 Ok(()) => {}
@@ -278,18 +286,16 @@ impl Server {
                     return Err(self.refused(recipient, &reply, "it will be tried again"));
                 }
                 Err(mail_send::Error::UnexpectedReply(reply)) => {
-                    refused.push(Refused { recipient: recipient.clone(), reply });
+                    unserved.push(Unserved { recipient: recipient.clone(), reply });
                 }
                 Err(error) => return Err(self.broken("its answer to RCPT TO", error)),
             }
         }
-        let texts: Vec<String> =
-            refused.iter().map(|Refused { recipient, reply }| format!("{recipient}: {}", self.said(reply))).collect();
-        if refused.len() == recipients.len() {
-            return Err(self.all_refused(&refused, &texts.join("; ")));
+        if unserved.len() == recipients.len() {
+            return Ok(unserved);
         }
         match self.step(deadline, "that it took the mail", client.data(mail)).await? {
-            Ok(_) => Ok(texts),
+            Ok(_) => Ok(unserved),
             Err(mail_send::Error::UnexpectedReply(reply)) => {
                 Err(self.refused("the mail", &reply, "its answer says why; its log may say more"))
             }
@@ -343,11 +349,29 @@ impl Server {
         SendError { kind: kind(reply.code), ..SendError::temporary(text).saying(said) }
     }
 
+    /// The recipient, and what the server said.
+    pub(super) fn explain(&self, unserved: &Unserved) -> String {
+        format!("{}: {}", unserved.recipient, self.said(&unserved.reply))
+    }
+
+    fn explain_all(&self, unserved: &[Unserved]) -> String {
+        let texts: Vec<_> = unserved.iter().map(|unserved| self.explain(unserved)).collect();
+        short_line(&texts.join("; "), 500)
+    }
+
+    /// Some have the mail, and these may have it later.
+    pub(super) fn deferred(&self, deferred: &[Unserved]) -> SendError {
+        let said = self.explain_all(deferred);
+        let text = format!("the mail server {} has the mail for others, and deferred it for {said}", self.address);
+        let deferred = deferred.iter().map(|deferred| deferred.recipient.clone()).collect();
+        SendError { deferred, ..SendError::temporary(text).saying(said) }
+    }
+
     /// If only one of them may be taken later, trying again helps.
-    fn all_refused(&self, refused: &[Refused], said: &str) -> SendError {
-        let permanent = refused.iter().all(|refused| kind(refused.reply.code) == SendErrorKind::Permanent);
+    pub(super) fn all_refused(&self, refused: &[Unserved]) -> SendError {
+        let permanent = refused.iter().all(|refused| refused.kind() == SendErrorKind::Permanent);
         let kind = if permanent { SendErrorKind::Permanent } else { SendErrorKind::Temporary };
-        let said = crate::logic::jq::short_line(&said, 500);
+        let said = self.explain_all(refused);
         let text = format!("the mail server {} refused every recipient: {said}; check `to`", self.address);
         SendError { kind, ..SendError::temporary(text).saying(said) }
     }

@@ -136,6 +136,23 @@ fn what_a_mail_server_did_not_take_is_told_once_by_the_next_run_under_the_same_i
 }
 
 #[test]
+fn a_recipient_that_is_deferred_gets_the_mail_a_little_later_and_nobody_twice() {
+    let (scene, mut server) = (Scene::new("deferred"), MailServer::away());
+    server.come(&["--defer", "boss@example.com:1"]);
+    let two = server.channel("ops").replace("\"oncall@", "\"boss@example.com\", \"oncall@");
+    let barnabas = Barnabas::start(&[scene.config(10, &["ops"]), two].concat());
+    scene.fall_behind(&barnabas);
+    let first = server.wait_for_mail(1);
+    assert_eq!(first.to, ["oncall@example.com"]);
+    let second = server.wait_for_mail(2);
+    assert_eq!(second.to, ["boss@example.com"]);
+    assert_eq!(first.header("Message-ID"), second.header("Message-ID"));
+    scene.mark();
+    assert_eq!(server.wait_for_mark(3, 1).to.len(), 2);
+    assert_eq!(attempts(&barnabas), 0, "it is no failure of the channel");
+}
+
+#[test]
 fn a_mail_that_is_under_way_at_a_stop_or_a_reload_is_not_sent_again() {
     let (scene, mut server) = (Scene::new("under-way"), MailServer::away());
     server.come(&["--slow", "1"]);

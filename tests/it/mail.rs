@@ -230,8 +230,39 @@ async fn one_refused_recipient_keeps_the_mail_from_nobody_else() {
     assert!(error.text.contains("boss@example.com: 550 5.1.1 No such user here"), "{error}");
     let error =
         channel(to(&["boss@example.com", "later@example.com"])).send(&notice).await.expect_err("for nobody yet");
-    assert_eq!(error.kind, SendErrorKind::Temporary, "{error}");
+    assert_eq!((error.kind, error.deferred.len()), (SendErrorKind::Temporary, 0), "{error}");
     assert_eq!(server.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn who_is_deferred_gets_the_mail_later_and_the_others_get_it_once() {
+    let server =
+        Catcher::start(&["--refuse", "gone@example.com", "--defer", "a@example.com:1", "--defer", "b@example.com:2"]);
+    let to = ["a@example.com", "B <b@example.com>", "gone@example.com", "oncall@example.com"];
+    let channel = channel(EmailSettings { to: to.map(str::to_owned).into(), ..email(server.port) });
+    let notice = notice(vec![load()], vec![]);
+    let error = channel.send(&notice).await.expect_err("not for everybody");
+    assert_eq!(
+        (error.kind, &error.deferred[..]),
+        (SendErrorKind::Temporary, &to_addresses(&["a", "b"])[..]),
+        "{error}"
+    );
+    assert!(error.text.contains("a@example.com: 451 4.2.1 Mailbox busy, try later; b@example.com: 451"), "{error}");
+    assert!(!error.text.contains("gone@"), "{error}");
+    let error = channel.send_to(&notice, Some(&error.deferred)).await.expect_err("not for everybody");
+    assert_eq!(error.deferred, to_addresses(&["b"]));
+    channel.send_to(&notice, Some(&error.deferred)).await.expect("for the last one");
+
+    let mails = server.mails();
+    let received: Vec<_> = mails.iter().map(|mail| mail.to.clone()).collect();
+    assert_eq!(received, [to_addresses(&["oncall"]), to_addresses(&["a"]), to_addresses(&["b"])]);
+    assert!(mails.windows(2).all(|two| two[0].header("Message-ID") == two[1].header("Message-ID")));
+    assert!(mails.windows(2).all(|two| two[0].header("To") == two[1].header("To")), "each shows all recipients");
+    channel.send_to(&notice, Some(&to_addresses(&["gone"]))).await.expect("who was deferred may be refused later");
+}
+
+fn to_addresses(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| format!("{name}@example.com")).collect()
 }
 
 #[tokio::test]
