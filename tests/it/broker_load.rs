@@ -72,7 +72,7 @@ fn an_alert_on_the_load_fires_while_a_producer_works_and_ends_afterwards() {
     wait_until(LIMIT, "the alert ends", || !fires(&daemon) && load(&daemon).is_some_and(|load| load <= 10.0));
     let checked = daemon.command(&["check", "--connect"], "").success();
     assert!(checked.contains("ok load of broker 1 of default: "), "{checked}");
-    assert!(checked.contains("% busy, by jmx from jmx://"), "{checked}");
+    assert!(checked.contains("% busy; by jmx from jmx://"), "{checked}");
 }
 
 #[test]

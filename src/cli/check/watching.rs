@@ -79,9 +79,12 @@ async fn load(settings: &JmxSettings, host: &str) -> Result<String, JmxError> {
     let (target, kind) = (source.target(), source.kind());
     source.close().await;
     let figures = BrokerFigures::from_samples(None, &sample?);
-    let load = figures.load_percent.map_or("no figure yet".to_owned(), |percent| format!("{percent:.0} % busy"));
-    let note = figures.load_note.map(|note| format!("; {note}")).unwrap_or_default();
-    Ok(format!("{load}, by {kind} from {target}{note}"))
+    let load = match (figures.load_percent, figures.load_note) {
+        (Some(percent), Some(note)) => format!("{percent:.0} % busy ({note})"),
+        (Some(percent), None) => format!("{percent:.0} % busy"),
+        (None, note) => note.unwrap_or("no figure").to_owned(),
+    };
+    Ok(format!("{load}; by {kind} from {target}"))
 }
 
 /// What one may not see, or a broker is too old to tell, keeps nobody from watching the rest.
