@@ -1,5 +1,6 @@
 //! Where partitions begin and end, and where the records of an age begin: one request for each broker and kind.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,11 +32,39 @@ struct Answer {
 pub(super) struct Refused {
     /// Those whose leader moved, or that are gone: our picture is out of date.
     partitions: BTreeSet<(Arc<str>, i32)>,
-    /// For each broker and error, one of them and how many there are.
-    examples: BTreeMap<(i32, KafkaError), (Arc<str>, i32, usize)>,
+    /// For each broker and error those that have it.
+    examples: BTreeMap<(i32, KafkaError), Example>,
+}
+
+/// Partitions with the same error.
+#[derive(Debug)]
+struct Example {
+    /// The first by its name and number, so that it is the same one as long as nothing changes.
+    first: (Arc<str>, i32),
+    others: bool,
 }
 
 impl Refused {
+    fn note(&mut self, broker: i32, error: KafkaError, partition: (Arc<str>, i32)) {
+        if error.needs_metadata() {
+            self.partitions.insert(partition.clone());
+        }
+        match self.examples.entry((broker, error)) {
+            Entry::Vacant(entry) => {
+                entry.insert(Example { first: partition, others: false });
+            }
+            // The same one again: its end and its beginning.
+            Entry::Occupied(entry) if entry.get().first == partition => {}
+            Entry::Occupied(mut entry) => {
+                let example = entry.get_mut();
+                example.others = true;
+                if partition < example.first {
+                    example.first = partition;
+                }
+            }
+        }
+    }
+
     pub(super) fn leaders_moved(&self) -> bool {
         !self.partitions.is_empty()
     }
@@ -47,8 +76,8 @@ impl Refused {
     }
 
     pub(super) fn say(self, missing: &mut Missing) {
-        for ((broker, error), (topic, partition, count)) in self.examples {
-            let others = if count > 1 { format!(" and {} more", count.saturating_sub(1)) } else { String::new() };
+        for ((broker, error), Example { first: (topic, partition), others }) in self.examples {
+            let others = if others { " and others" } else { "" };
             missing.say(format!("offsets of {topic}/{partition}{others} from broker {broker}: {error}"));
         }
     }
@@ -89,13 +118,7 @@ pub(super) async fn read_ends(
                             *place = offset;
                         }
                     }
-                    Err(error) => {
-                        if error.needs_metadata() {
-                            refused.partitions.insert((Arc::clone(&topic), number));
-                        }
-                        let example = refused.examples.entry((broker, error));
-                        example.or_insert_with(|| (Arc::clone(&topic), number, 0)).2 += 1;
-                    }
+                    Err(error) => refused.note(broker, error, (Arc::clone(&topic), number)),
                 }
             }
         }
@@ -242,6 +265,23 @@ mod tests {
     fn check(rule: &str, ages: &[Duration], now: Timestamp, expected: Option<&[i64]>) {
         let expected = expected.map(|times| times.iter().map(|time| OffsetSpec::Time(Timestamp(*time))).collect());
         assert_eq!(times_of(ages, now).ok(), expected, "{rule}");
+    }
+
+    #[test]
+    fn partitions_with_the_same_error_make_one_sentence_that_stays_the_same() {
+        let said = |numbers: &[i32]| {
+            let (mut refused, mut missing) = (Refused::default(), Missing::default());
+            for number in numbers {
+                refused.note(1, KafkaError(6), ("event".into(), *number));
+            }
+            refused.say(&mut missing);
+            missing.sentences()
+        };
+        assert_eq!(said(&[3, 3]).len(), 1);
+        assert!(said(&[3, 3])[0].starts_with("offsets of event/3 from broker 1: NOT_LEADER"), "{:?}", said(&[3]));
+        let several = said(&[3, 4]);
+        assert!(several[0].starts_with("offsets of event/3 and others from broker 1: "), "{several:?}");
+        assert_eq!(said(&[5, 4, 3, 4, 3]), several, "in any order, and however many there are");
     }
 
     #[test]

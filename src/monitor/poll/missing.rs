@@ -1,28 +1,30 @@
 //! What could not be seen, as sentences: each once, and not without end. Pure.
+//!
+//! Two polls that miss the same say the same, word for word, since each change is told: so there is no count in a
+//! sentence, and no time that was measured.
 
 use std::collections::BTreeSet;
 
 use crate::kafka::wire::Error;
 
-/// More sentences than this are counted only.
+/// More sentences than this are left out: the last in the alphabet, in whatever order they came.
 const MOST: usize = 50;
+/// Stands for those.
+const MORE: &str = "and more that could not be seen";
 
 /// The sentences of one poll.
 #[derive(Debug, Default)]
 pub(super) struct Missing {
     sentences: BTreeSet<String>,
-    left_out: usize,
+    left_out: bool,
 }
 
 impl Missing {
     pub(super) fn say(&mut self, sentence: String) {
-        if self.sentences.contains(&sentence) {
-            return;
-        }
-        if self.sentences.len() < MOST {
-            self.sentences.insert(sentence);
-        } else {
-            self.left_out = self.left_out.saturating_add(1);
+        self.sentences.insert(sentence);
+        if self.sentences.len() > MOST {
+            self.sentences.pop_last();
+            self.left_out = true;
         }
     }
 
@@ -31,11 +33,11 @@ impl Missing {
         self.say(format!("{what} of broker {broker}: {error}"));
     }
 
-    /// In alphabetical order, so that two polls that miss the same say the same.
+    /// In alphabetical order.
     pub(super) fn sentences(self) -> Vec<String> {
         let mut sentences: Vec<String> = self.sentences.into_iter().collect();
-        if self.left_out > 0 {
-            sentences.push(format!("and {} more that could not be seen", self.left_out));
+        if self.left_out {
+            sentences.push(MORE.to_owned());
         }
         sentences
     }
@@ -45,15 +47,24 @@ impl Missing {
 mod tests {
     use super::*;
 
+    fn say(sentences: impl Iterator<Item = usize>) -> Vec<String> {
+        let mut missing = Missing::default();
+        sentences.for_each(|number| missing.say(format!("{number:03}")));
+        missing.sentences()
+    }
+
     #[test]
     fn a_sentence_is_said_once_and_their_number_is_bounded() {
-        let mut missing = Missing::default();
-        (0..3).for_each(|_| missing.say("again".to_owned()));
-        assert_eq!(missing.sentences(), ["again"]);
-        let mut missing = Missing::default();
-        (0..60).for_each(|number| missing.say(format!("{number}")));
-        let sentences = missing.sentences();
-        assert_eq!(sentences.len(), MOST + 1);
-        assert_eq!(sentences.last().map(String::as_str), Some("and 10 more that could not be seen"));
+        assert_eq!(say([7, 7, 7].into_iter()), ["007"]);
+        let sentences = say(0..60);
+        assert_eq!((sentences.len(), sentences.last().map(String::as_str)), (MOST + 1, Some(MORE)));
+    }
+
+    #[test]
+    fn what_is_said_depends_neither_on_the_order_nor_on_how_much_is_left_out() {
+        let said = say(0..60);
+        assert_eq!(say((0..60).rev()), said);
+        assert_eq!(say((0..200).rev()), said, "140 more");
+        assert_eq!(say((0..60).chain(0..60)), said);
     }
 }
