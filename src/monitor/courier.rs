@@ -229,9 +229,12 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
+    /// Seconds, what the channel said, what that came to, and whom the next attempt is for.
+    type Attempt<'a> = (u64, Result<(), SendError>, &'a str, &'a [&'a str]);
+
     /// What each attempt came to, and whom the next one is for.
     #[track_caller]
-    fn check(why: &str, unreachable: &mut BTreeSet<String>, attempts: &[(u64, Result<(), SendError>, &str, &[&str])]) {
+    fn check(why: &str, unreachable: &mut BTreeSet<String>, attempts: &[Attempt<'_>]) {
         let mut of = Attempts::default();
         for (seconds, result, expected, only) in attempts {
             let now = Moment::after_start(Duration::from_secs(*seconds));

@@ -1,11 +1,8 @@
 //! What looks wrong when a broker's own figures are compared: with the cluster's metadata, with its own past, with its
-//! peers. Each check gives a sentence. Knows no alert: how long something must last is the rule's business, but for
-//! saturation, which is about time.
+//! peers. Each check gives a sentence. Knows no alert: how long something must last is the
+//! rule's business.
 
 use std::collections::VecDeque;
-use std::time::Duration;
-
-use crate::logic::moment::Moment;
 
 /// Past values that a broker is compared with: two hours at a poll a minute, half an hour at one in 15 s.
 const HISTORY: usize = 120;
@@ -83,31 +80,4 @@ pub fn slow_broker(broker: i32, now_ms: f64, history: &LatencyHistory, peers_ms:
     Some(format!(
         "broker {broker} is slow: it works {now_ms:.0} ms on a request ({comparison}); look at its disks first"
     ))
-}
-
-/// Since when a broker's request handlers have been saturated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Saturation(Option<Moment>);
-
-impl Saturation {
-    /// Notes a load; an unknown one changes nothing. `at_least` (percent) is what counts as saturated.
-    pub fn observe(&mut self, load_percent: Option<f64>, at_least: f64, now: Moment) {
-        match load_percent {
-            Some(load) if load >= at_least => self.0 = Some(self.0.unwrap_or(now)),
-            Some(_) => self.0 = None,
-            None => {}
-        }
-    }
-
-    /// A sentence where it has lasted for `limit`.
-    pub fn sentence(self, broker: i32, limit: Duration, now: Moment) -> Option<String> {
-        let lasted = now.since(self.0?);
-        (lasted >= limit).then(|| {
-            format!(
-                "the request handlers of broker {broker} have been saturated for {} s: requests wait in its queue; raise \
-                 num.io.threads if its processors have time left, else move leaders away from it",
-                lasted.as_secs()
-            )
-        })
-    }
 }

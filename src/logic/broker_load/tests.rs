@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::checks::{LatencyHistory, Saturation, replication_disagreement, slow_broker};
+use super::checks::{LatencyHistory, replication_disagreement, slow_broker};
 use super::*;
 
 type Entry = (Quantity, &'static str, f64);
@@ -308,25 +308,6 @@ fn a_slow_broker_is_slow_against_its_past_or_its_peers() {
         let said = slow_broker(1, now, &history, &peers);
         assert_eq!(said.is_some(), expected.is_some(), "{rule}: {said:?}");
         assert!(said.unwrap_or_default().contains(expected.unwrap_or_default()), "{rule}");
-    }
-}
-
-#[test]
-fn handlers_are_saturated_from_the_first_full_reading_to_the_first_that_is_not() {
-    let at = |seconds| Moment::after_start(Duration::from_secs(seconds));
-    let limit = Duration::from_secs(60);
-    let mut saturation = Saturation::default();
-    for (rule, seconds, load, expected) in [
-        ("it begins", 0, Some(99.0), false),
-        ("unknown changes nothing", 30, None, false),
-        ("it lasts", 60, Some(97.0), true),
-        ("it ends", 75, Some(50.0), false),
-        ("it begins anew", 90, Some(100.0), false),
-        ("and must last again", 149, Some(100.0), false),
-        ("for the whole time", 150, Some(100.0), true),
-    ] {
-        saturation.observe(load, 95.0, at(seconds));
-        assert_eq!(saturation.sentence(3, limit, at(seconds)).is_some(), expected, "{rule}");
     }
 }
 
