@@ -92,9 +92,8 @@ fn read_email(mut section: Section<'_>) -> Option<EmailSettings> {
     }
     let login = read_login(&mut section);
     warn_about_encryption(&section, smtp.as_ref(), encryption, login.is_some());
-    let address = |text: &str| parse_mailbox(text).map(|mailbox| mailbox.to_string());
-    let from = section.parsed("from", "a string", address);
-    let to = section.list("to", address);
+    let from = section.parsed("from", "a string", parse_mailbox);
+    let to = section.list("to", parse_mailbox);
     let timeout = section.duration("timeout", SECOND..=HOUR).unwrap_or(TIMEOUT);
     section.finish();
     Some(EmailSettings { smtp: smtp?, encryption, tls: tls.unwrap_or_default(), login, from: from?, to: to?, timeout })

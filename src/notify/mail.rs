@@ -9,6 +9,7 @@ use mail_send::mail_builder::headers::date::Date;
 use mail_send::mail_builder::headers::message_id::MessageId;
 use mail_send::mail_builder::headers::raw::Raw;
 
+use crate::config::Mailbox;
 use crate::config::schema::EmailSettings;
 use crate::logic::alert::Notice;
 use crate::logic::alert::html;
@@ -38,21 +39,9 @@ pub(super) struct Sent {
     pub(super) deferred: Option<SendError>,
 }
 
-/// An address, and the name before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Mailbox {
-    name: Option<String>,
-    address: String,
-}
-
 impl Mail {
     pub(super) fn new(channel: &str, settings: &EmailSettings) -> Result<Self, String> {
-        let from = Mailbox::parse(&settings.from).map_err(|error| format!("from: {error}"))?;
-        let to = settings.to.iter().map(|to| Mailbox::parse(to).map_err(|error| format!("to: {error}")));
-        let to = to.collect::<Result<Vec<_>, _>>()?;
-        if to.is_empty() {
-            return Err("to: at least one recipient is needed".to_owned());
-        }
+        let (from, to) = (settings.from.clone(), settings.to.clone());
         Ok(Self { channel: channel.to_owned(), from, to, server: Server::new(settings)? })
     }
 
@@ -83,8 +72,8 @@ impl Mail {
     fn message(&self, notice: &Notice) -> Vec<u8> {
         let words = Words::new(notice);
         let mut message = MessageBuilder::new()
-            .from(self.from.header())
-            .to(Address::new_list(self.to.iter().map(Mailbox::header).collect()))
+            .from(header(&self.from))
+            .to(Address::new_list(self.to.iter().map(header).collect()))
             .date(Date::new(notice.at.div_euclid(1000)))
             .message_id(self.message_id(notice.id));
         let parents = parents(notice);
@@ -114,28 +103,8 @@ impl Mail {
     }
 }
 
-impl Mailbox {
-    /// `a@example.com` or `Name <a@example.com>`, the name perhaps in quotes.
-    fn parse(text: &str) -> Result<Self, String> {
-        let (name, address) = match text.trim().strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
-            Some((name, address)) => (name.trim().trim_matches('"').trim(), address),
-            None => ("", text),
-        };
-        let address = address.trim();
-        let parts = address.rsplit_once('@');
-        let usable = parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
-            && address.chars().all(|character| character.is_ascii_graphic() && !"<>,;\"()".contains(character))
-            && address.len() <= 254;
-        if !usable || name.chars().any(char::is_control) {
-            return Err(format!("{text:?} is no mail address: it looks like ops@example.com or Ops <ops@example.com>"));
-        }
-        let name = (!name.is_empty()).then(|| name.to_owned());
-        Ok(Self { name, address: address.to_owned() })
-    }
-
-    fn header(&self) -> Address<'_> {
-        Address::new_address(self.name.as_deref(), self.address.as_str())
-    }
+fn header(mailbox: &Mailbox) -> Address<'_> {
+    Address::new_address(mailbox.name.as_deref(), mailbox.address.as_str())
 }
 
 /// The notices that first told of what this one tells of: of the ends, or, without any, of what still fires. In their

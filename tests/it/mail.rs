@@ -8,6 +8,7 @@ use barnabas::clock;
 use barnabas::config::schema::{
     EmailSettings, Encryption, HostPort, NotifySettings, Secret, TlsSettings, TransportSettings,
 };
+use barnabas::config::{Mailbox, parse_mailbox};
 use barnabas::logic::alert::{ChannelSettings, Notice, NoticeAlert, Reason, Severity};
 use barnabas::notify::{Channel, SendErrorKind};
 
@@ -20,14 +21,18 @@ const SINCE: i64 = 1_795_244_400_000;
 /// Half a minute later.
 const FIRST: u64 = 1_795_244_430_000;
 
+fn mailbox(text: &str) -> Mailbox {
+    parse_mailbox(text).expect("an address")
+}
+
 fn email(port: u16) -> EmailSettings {
     EmailSettings {
         smtp: HostPort { host: "localhost".to_owned(), port },
         encryption: Encryption::None,
         tls: TlsSettings::default(),
         login: None,
-        from: "Kafka-Wächter <kafka@example.com>".to_owned(),
-        to: vec!["oncall@example.com".to_owned(), "Boss <boss@example.com>".to_owned()],
+        from: mailbox("Kafka-Wächter <kafka@example.com>"),
+        to: ["oncall@example.com", "Boss <boss@example.com>"].map(mailbox).into(),
         timeout: Duration::from_secs(60),
     }
 }
@@ -220,7 +225,7 @@ async fn a_slow_server_is_given_up_at_the_time_limit() {
 #[tokio::test]
 async fn one_refused_recipient_keeps_the_mail_from_nobody_else() {
     let server = Catcher::start(&["--refuse", "boss@example.com", "--defer", "later@example.com"]);
-    let to = |to: &[&str]| EmailSettings { to: to.iter().map(|to| (*to).to_owned()).collect(), ..email(server.port) };
+    let to = |to: &[&str]| EmailSettings { to: to.iter().copied().map(mailbox).collect(), ..email(server.port) };
     let notice = notice(vec![load()], vec![]);
     channel(to(&["boss@example.com", "oncall@example.com"])).send(&notice).await.expect("taken for one");
     assert_eq!(server.mail().to, ["oncall@example.com"]);
@@ -238,8 +243,8 @@ async fn one_refused_recipient_keeps_the_mail_from_nobody_else() {
 async fn who_is_deferred_gets_the_mail_later_and_the_others_get_it_once() {
     let server =
         Catcher::start(&["--refuse", "gone@example.com", "--defer", "a@example.com:1", "--defer", "b@example.com:2"]);
-    let to = ["a@example.com", "B <b@example.com>", "gone@example.com", "oncall@example.com"];
-    let channel = channel(EmailSettings { to: to.map(str::to_owned).into(), ..email(server.port) });
+    let to = ["a@example.com", "\"Bach, B.\" <b@example.com>", "gone@example.com", "oncall@example.com"];
+    let channel = channel(EmailSettings { to: to.map(mailbox).into(), ..email(server.port) });
     let notice = notice(vec![load()], vec![]);
     let error = channel.send(&notice).await.expect_err("not for everybody");
     assert_eq!(
@@ -257,7 +262,8 @@ async fn who_is_deferred_gets_the_mail_later_and_the_others_get_it_once() {
     let received: Vec<_> = mails.iter().map(|mail| mail.to.clone()).collect();
     assert_eq!(received, [to_addresses(&["oncall"]), to_addresses(&["a"]), to_addresses(&["b"])]);
     assert!(mails.windows(2).all(|two| two[0].header("Message-ID") == two[1].header("Message-ID")));
-    assert!(mails.windows(2).all(|two| two[0].header("To") == two[1].header("To")), "each shows all recipients");
+    let shown = "a@example.com, \"Bach, B.\" <b@example.com>, gone@example.com, oncall@example.com";
+    assert!(mails.iter().all(|mail| mail.header("To") == Some(shown)), "{:?}", mails[0].header("To"));
     channel.send_to(&notice, Some(&to_addresses(&["gone"]))).await.expect("who was deferred may be refused later");
 }
 

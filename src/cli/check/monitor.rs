@@ -122,7 +122,7 @@ fn recipient(transport: &TransportSettings) -> String {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            let shown: Vec<&str> = email.to.iter().take(SHOWN_RECIPIENTS).map(String::as_str).collect();
+            let shown: Vec<String> = email.to.iter().take(SHOWN_RECIPIENTS).map(ToString::to_string).collect();
             format!("mail to {}{more}", shown.join(", "))
         }
         TransportSettings::Webhook(webhook) => format!("{} {}", webhook.webhook.method, webhook.webhook.display_url),

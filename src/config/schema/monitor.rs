@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{HostPort, Secret, TlsSettings, WebhookSettings};
+use crate::config::Mailbox;
 use crate::logic::alert::ChannelSettings;
 
 /// `[monitor]`.
@@ -102,10 +103,10 @@ pub struct EmailSettings {
     pub tls: TlsSettings,
     /// The login; none: no login.
     pub login: Option<(String, Secret)>,
-    /// The sender's address: `a@example.com` or `Name <a@example.com>`.
-    pub from: String,
-    /// The recipients' addresses, in the same form; at least one.
-    pub to: Vec<String>,
+    /// The sender.
+    pub from: Mailbox,
+    /// The recipients; at least one.
+    pub to: Vec<Mailbox>,
     /// The limit on a whole conversation.
     pub timeout: Duration,
 }

@@ -77,8 +77,9 @@ pub(super) fn check_every_key(config: &Config, folder: &Path) {
     assert_eq!((email.smtp.to_string().as_str(), email.encryption), ("[::1]:465", Encryption::Tls));
     assert_eq!(email.tls.ca_file, Some(folder.join("ca.pem")));
     assert_eq!(email.login, Some(("barnabas".to_owned(), Secret::new("hunter2"))));
-    assert_eq!(email.from, "Kafka <kafka@example.com>");
-    assert_eq!(email.to, ["oncall@example.com", "Meier, Eva <eva@example.com>"]);
+    assert_eq!(email.from.to_string(), "Kafka <kafka@example.com>");
+    let to: Vec<_> = email.to.iter().map(ToString::to_string).collect();
+    assert_eq!(to, ["oncall@example.com", "\"Meier, Eva\" <eva@example.com>"]);
     assert_eq!(email.timeout, Duration::from_secs(20));
     let TransportSettings::Webhook(hook) = &hook.transport else { panic!("{hook:?}") };
     assert_eq!(hook.body, NotifyBody::Jq("{ text: .status }".to_owned()));
