@@ -7,6 +7,8 @@ use std::fmt;
 
 use regex_lite::Regex;
 
+use crate::logic::glob::glob_matches;
+
 const LONGEST_NAME: usize = 249;
 /// Kafka's own topics. A pattern that matches everything does not mean them.
 const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
@@ -75,7 +77,7 @@ impl TopicPattern {
         match self {
             Self::Name(name) => name == topic,
             _ if INTERNAL.contains(&topic) => false,
-            Self::Glob(glob) => glob_matches(glob.as_bytes(), topic.as_bytes()),
+            Self::Glob(glob) => glob_matches(glob, topic),
             Self::Regex(regex) => regex.is_match(topic),
         }
     }
@@ -106,32 +108,6 @@ impl PartialEq for TopicPattern {
             _ => false,
         }
     }
-}
-
-/// In time that grows with the product of the lengths at most: a star that matched too little takes one more
-/// character, and only the last star ever has to.
-fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut read) = (0, 0);
-    let mut last_star = None;
-    while let Some(character) = text.get(read) {
-        match glob.get(at) {
-            Some(b'*') => {
-                last_star = Some((at, read));
-                at += 1;
-            }
-            Some(wanted) if *wanted == b'?' || wanted == character => {
-                at += 1;
-                read += 1;
-            }
-            _ => {
-                let Some((star, taken)) = last_star else { return false };
-                last_star = Some((star, taken + 1));
-                at = star + 1;
-                read = taken + 1;
-            }
-        }
-    }
-    glob.get(at..).unwrap_or_default().iter().all(|&rest| rest == b'*')
 }
 
 impl fmt::Display for TopicPatternError {

@@ -21,7 +21,6 @@ mod channel;
 mod condition;
 #[cfg(test)]
 mod engine_tests;
-mod glob;
 mod grouping;
 mod inhibit;
 #[cfg(test)]
@@ -43,7 +42,6 @@ pub use action::{Action, AlertReport, Change, DocumentKind};
 pub use book::Scope;
 pub use built_in::built_in;
 pub use engine::Engine;
-pub use glob::glob_matches;
 pub use metric::{Figure, Labels, METRICS, Metric, Observed, Series, Source, Unit};
 pub use notice::{ChannelSettings, Notice, NoticeAlert, Reason};
 pub use rule::{Condition, LabelGlob, NoData, Rule, Severity};

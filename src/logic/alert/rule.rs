@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::glob::glob_matches;
 use super::metric::{Labels, Metric};
+use crate::logic::glob::glob_matches;
 
 /// A rule. Each series that breaks it is an alert of its own.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::glob::glob_matches;
 use super::time::{Now, Since};
+use crate::logic::glob::glob_matches;
 use crate::logic::moment::{Moment, Timestamp};
 
 const MAX_SILENCES: usize = 1000;

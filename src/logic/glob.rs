@@ -1,5 +1,5 @@
-//! Texts in which `*` stands for any characters and `?` for one: labels of rules, names of silences. Pure, and in
-//! bounded time whatever the text: both may come from outside.
+//! Texts in which `*` stands for any characters and `?` for one: topics, groups, labels of rules, names of silences. Pure,
+//! and in bounded time whatever the text: both may come from outside.
 
 /// Whether the whole `text` matches `glob`. By characters, not bytes.
 ///
