@@ -56,6 +56,15 @@ macro_rules! apis {
     }};
 }
 
+/// Whether a broker that gets this request twice does no more than once. What makes or deletes something would be told
+/// the second time that it is there already, or gone.
+pub(super) const fn may_be_sent_twice(key: i16) -> bool {
+    const CREATE_TOPICS: i16 = 19;
+    const DELETE_TOPICS: i16 = 20;
+    const DELETE_GROUPS: i16 = 42;
+    !matches!(key, CREATE_TOPICS | DELETE_TOPICS | DELETE_GROUPS)
+}
+
 /// kafka-protocol announces ranges for requests as a whole that some of its messages do not decode.
 pub(super) fn ours<R: Api>() -> (i16, i16) {
     let (request, answer) = (<R as Message>::VERSIONS, <R::Answer as Message>::VERSIONS);

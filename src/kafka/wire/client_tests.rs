@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
-use kafka_protocol::messages::{BrokerId, MetadataResponse};
+use kafka_protocol::messages::{BrokerId, CreateTopicsRequest, MetadataResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::fake_peer::{Asked, Deed, api_versions, cluster, encoded, framed, peer};
@@ -150,6 +150,27 @@ async fn a_connection_that_the_broker_closed_while_idle_is_opened_anew_without_a
     assert_eq!(outcome(&client).await, Ok(()));
     assert_eq!(outcome(&client).await, Ok(()), "tried again on a new connection");
     assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn what_makes_or_deletes_something_is_sent_once_and_its_outcome_said_to_be_unknown() {
+    const CREATE_TOPICS: i16 = 19;
+    let spoken = [&SPOKEN[..], &[(CREATE_TOPICS, 2, 5)]].concat();
+    let created = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&created);
+    let peer = peer(move |asked| match asked.key {
+        API_VERSIONS => api_versions(&asked, &spoken),
+        CREATE_TOPICS => {
+            seen.fetch_add(1, Ordering::SeqCst);
+            Deed::Close
+        }
+        _ => Deed::Answer(metadata(asked.version, None)),
+    });
+    let client = client(&[&peer.await]);
+    assert_eq!(outcome(&client).await, Ok(()), "a connection that was used before");
+    let answer = client.ask_any(|_| CreateTopicsRequest::default()).await;
+    assert_says(answer.map(|_| ()).map_err(|error| error.kind), "whether it was done is not known", "no answer");
+    assert_eq!(created.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

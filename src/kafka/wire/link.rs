@@ -9,7 +9,7 @@ use std::time::Duration;
 use kafka_protocol::protocol::Decodable;
 use tokio::sync::Mutex;
 
-use super::api::Api;
+use super::api::{Api, may_be_sent_twice};
 use super::connect::{self, Target};
 use super::connection::Connection;
 use super::error::ErrorKind;
@@ -83,8 +83,14 @@ impl Link {
                     self.failures.store(0, Ordering::Relaxed);
                     return Ok((version, answer));
                 }
-                // The broker may have closed it before it saw the request; none of ours does harm twice.
-                Err(ErrorKind::Closed(_)) if lease.used_before && again => again = false,
+                // The broker may have closed it before it saw the request.
+                Err(ErrorKind::Closed(_)) if lease.used_before && again && may_be_sent_twice(R::KEY) => again = false,
+                Err(ErrorKind::Closed(reason)) if !may_be_sent_twice(R::KEY) => {
+                    let reason = format!("{reason}; whether it was done is not known: look before you try again");
+                    let error = ErrorKind::Closed(reason);
+                    self.failed(&lease.connection, &error).await;
+                    return Err(error);
+                }
                 Err(error) => {
                     let error = self.perhaps_wants_login(error, &lease);
                     self.failed(&lease.connection, &error).await;

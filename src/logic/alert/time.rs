@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use crate::logic::moment::{Moment, Timestamp};
 
-/// 2020-01-01. A wall clock before that was not set.
-const EARLIEST_PLAUSIBLE: i64 = 1_577_836_800_000;
 /// No process was down for longer than this; a wall clock that says so jumped.
 const LONGEST_GAP: Duration = Duration::from_hours(366 * 24);
 
@@ -22,7 +20,7 @@ pub struct Now {
 impl Now {
     /// Whether the wall clock was set.
     pub fn is_plausible(self) -> bool {
-        is_plausible(self.wall)
+        self.wall.is_plausible()
     }
 }
 
@@ -45,7 +43,7 @@ impl Since {
     /// since: what waits waits a little longer, and nothing fires or ends by a wrong clock.
     pub(super) fn restored(stored: i64, now: Now) -> Self {
         let stored = Timestamp(stored);
-        if !is_plausible(stored) {
+        if !stored.is_plausible() {
             return Self::new(now);
         }
         if !now.is_plausible() {
@@ -67,16 +65,12 @@ impl Since {
 
     /// When that was, for people and for the state: counted back from now where the clock had not been set yet.
     pub(super) fn wall(&self, now: Now) -> Timestamp {
-        if is_plausible(self.wall) || !now.is_plausible() {
+        if self.wall.is_plausible() || !now.is_plausible() {
             return self.wall;
         }
         let elapsed = i64::try_from(self.elapsed(now).as_millis()).unwrap_or(i64::MAX);
         Timestamp(now.wall.0.saturating_sub(elapsed))
     }
-}
-
-fn is_plausible(wall: Timestamp) -> bool {
-    wall.0 >= EARLIEST_PLAUSIBLE
 }
 
 #[cfg(test)]

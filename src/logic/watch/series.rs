@@ -39,6 +39,7 @@ pub fn observe(view: &ClusterView, metric: &Metric) -> Observed {
         name if name.starts_with("partitions_") || name.starts_with("topic_") => {
             let watched = view.topics.iter().filter(|(_, topic)| topic.watched);
             watched.for_each(|(topic, figures)| of.topic(view, topic, figures, name));
+            unseen.extend(topics_that_nobody_told_of(view));
             reached
         }
         "group_members" => {
@@ -50,6 +51,7 @@ pub fn observe(view: &ClusterView, metric: &Metric) -> Observed {
                 figures.topics.iter().for_each(|(topic, figures)| of.group(group, topic, figures, name));
             }
             unseen = groups_that_nobody_told_of(view);
+            unseen.extend(topics_that_nobody_told_of(view));
             reached && view.seen.groups_complete
         }
         _ => false,
@@ -62,6 +64,14 @@ impl ClusterView {
     fn is_before_the_first_poll(&self) -> bool {
         self.seen.cluster.is_empty()
     }
+}
+
+/// They exist, and that is all that is known.
+fn topics_that_nobody_told_of(view: &ClusterView) -> impl Iterator<Item = Labels> {
+    view.seen.untold.iter().map(|topic| {
+        let labels = [("cluster", view.seen.cluster.to_string()), ("topic", topic.to_string())];
+        labels.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+    })
 }
 
 /// Whatever they committed is unknown, so that a topic that is not among theirs may still be one of theirs.
