@@ -72,10 +72,14 @@ fn show(status: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
     wrong.extend(monitor::alerts(status, now));
     wrong.extend(monitor::quiet_alerts(status));
     lines(&wrong, output)?;
-    output.table(&forwards(&status.forwards))?;
     let clusters = &status.monitor.clusters;
+    if !status.forwards.is_empty() || clusters.is_empty() {
+        output.table(&forwards(&status.forwards))?;
+    }
     if !clusters.is_empty() {
-        output.text("\n")?;
+        if !status.forwards.is_empty() {
+            output.text("\n")?;
+        }
         lines(&monitor::clusters(clusters, now), output)?;
         listing(monitor::groups(clusters), output)?;
         output.text("\n")?;
