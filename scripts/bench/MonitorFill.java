@@ -4,6 +4,7 @@
 //   MonitorFill BOOTSTRAP TOPICS PARTITIONS REPLICATION GROUPS TOPICS_PER_GROUP
 
 import java.util.*;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -11,6 +12,7 @@ import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 public class MonitorFill {
@@ -36,7 +38,7 @@ public class MonitorFill {
                     some.clear();
                 }
             }
-            List<Future<?>> asked = new ArrayList<>();
+            List<Commit> asked = new ArrayList<>();
             for (int group = 0; group < groups; group++) {
                 Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
                 for (int topic = 0; topic < topicsPerGroup; topic++) {
@@ -45,13 +47,36 @@ public class MonitorFill {
                         offsets.put(new TopicPartition(name, partition), new OffsetAndMetadata(1));
                     }
                 }
-                asked.add(admin.alterConsumerGroupOffsets(String.format("bench-group-%05d", group), offsets).all());
+                asked.add(new Commit(String.format("bench-group-%05d", group), offsets));
                 if (asked.size() == GROUPS_AT_ONCE || group == groups - 1) {
-                    for (Future<?> each : asked) each.get();
+                    commit(admin, asked);
                     asked.clear();
                 }
             }
             produce(settings, topics, partitions);
+        }
+    }
+
+    private record Commit(String group, Map<TopicPartition, OffsetAndMetadata> offsets) {}
+
+    /** A coordinator refuses topics that it has not heard of yet, however long ago the controller made them. */
+    private static void commit(Admin admin, List<Commit> commits) throws Exception {
+        long deadline = System.nanoTime() + 120_000_000_000L;
+        List<Commit> left = commits;
+        while (!left.isEmpty()) {
+            List<Future<?>> asked = new ArrayList<>();
+            for (Commit each : left) asked.add(admin.alterConsumerGroupOffsets(each.group(), each.offsets()).all());
+            List<Commit> refused = new ArrayList<>();
+            for (int place = 0; place < asked.size(); place++) {
+                try {
+                    asked.get(place).get();
+                } catch (ExecutionException refusal) {
+                    boolean passes = refusal.getCause() instanceof UnknownTopicOrPartitionException;
+                    if (!passes || System.nanoTime() > deadline) throw refusal;
+                    refused.add(left.get(place));
+                }
+            }
+            left = refused;
         }
     }
 
