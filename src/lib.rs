@@ -19,4 +19,5 @@ pub mod service;
 pub mod state;
 pub mod state_documents;
 pub mod status;
+pub mod tcp;
 pub mod tls;

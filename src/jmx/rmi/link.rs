@@ -2,20 +2,19 @@
 //! acknowledgement of remote objects. Knows no object and no figure.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::super::error::Reason;
 use crate::config::schema::HostPort;
 use crate::logic::java_serial::views::{self, Exception};
 use crate::logic::java_serial::{Argument, Content, SerialError, Value, read, write_arguments};
 use crate::logic::printable::printable_bytes;
+use crate::tcp;
 use crate::tls;
 
 /// Bytes of one answer. The names of all kinds of requests take 40 KB; an exception with its stack 10 KB.
@@ -120,7 +119,7 @@ impl Link {
         tls: Option<(&Arc<ClientConfig>, &ServerName<'static>)>,
         limit: Duration,
     ) -> Result<Self, Reason> {
-        let stream = tcp(place, limit).await?;
+        let stream = tcp::connect(place, limit).await.map_err(Reason::Connect)?;
         let socket: Box<dyn Socket> = match tls {
             None => Box::new(stream),
             Some((config, name)) => {
@@ -289,30 +288,6 @@ impl<T> Reply<T> {
         };
         Ok((Self { id, answer }, stream.length + 1))
     }
-}
-
-/// Tries the name's addresses in turn, each with its share of the time: one that is a black hole must not use up all.
-async fn tcp(place: &HostPort, limit: Duration) -> Result<TcpStream, Reason> {
-    let found: Vec<SocketAddr> = tokio::net::lookup_host((place.host.as_str(), place.port))
-        .await
-        .map_err(|error| Reason::Connect(format!("{}: {error}", place.host)))?
-        .collect();
-    let share = limit / u32::try_from(found.len()).unwrap_or(u32::MAX).max(1);
-    let mut failures = Vec::new();
-    for address in found {
-        match tokio::time::timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true).map_err(|error| Reason::Connect(error.to_string()))?;
-                return Ok(stream);
-            }
-            Ok(Err(error)) => failures.push(format!("{address}: {error}")),
-            Err(_) => failures.push(format!("{address}: no answer within {share:?}")),
-        }
-    }
-    if failures.is_empty() {
-        failures.push("the name has no address".to_owned());
-    }
-    Err(Reason::Connect(failures.join(", ")))
 }
 
 /// What an error of the socket means. A peer that does not speak TLS is told apart, since the registry may not.

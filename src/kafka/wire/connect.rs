@@ -3,7 +3,6 @@
 //!
 //! Until a peer has answered ApiVersions sensibly, nothing else is sent to it or decoded from it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use super::versions::BrokerVersions;
 use crate::clock;
 use crate::config::schema::{HostPort, SaslSettings};
 use crate::kafka::sasl;
+use crate::tcp;
 
 /// A silent peer is noticed by the system, too, where no request is waiting.
 const KEEPALIVE: Duration = Duration::from_secs(60);
@@ -72,32 +72,13 @@ async fn open_unlimited(target: &Target) -> Result<Connection, ErrorKind> {
     Ok(connection)
 }
 
-/// Tries the name's addresses in turn, each with its share of the time: one that is a black hole must not use up all.
 async fn tcp(address: &HostPort, limit: Duration) -> Result<TcpStream, ErrorKind> {
-    let found: Vec<SocketAddr> = tokio::net::lookup_host((address.host.as_str(), address.port))
-        .await
-        .map_err(|error| ErrorKind::Connect(format!("{}: {error}", address.host)))?
-        .collect();
-    let share = limit / u32::try_from(found.len()).unwrap_or(u32::MAX).max(1);
-    let mut failures = Vec::new();
-    for address in found {
-        match tokio::time::timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true).map_err(|error| ErrorKind::Connect(error.to_string()))?;
-                let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4);
-                if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keepalive) {
-                    tracing::debug!(%error, "no keepalive on this system");
-                }
-                return Ok(stream);
-            }
-            Ok(Err(error)) => failures.push(format!("{address}: {error}")),
-            Err(_) => failures.push(format!("{address}: no answer within {share:?}")),
-        }
+    let stream = tcp::connect(address, limit).await.map_err(ErrorKind::Connect)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4);
+    if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keepalive) {
+        tracing::debug!(%error, "no keepalive on this system");
     }
-    if failures.is_empty() {
-        failures.push("the name has no address".to_owned());
-    }
-    Err(ErrorKind::Connect(failures.join(", ")))
+    Ok(stream)
 }
 
 fn handshake_failed(error: &std::io::Error) -> ErrorKind {
