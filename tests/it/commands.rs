@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::barnabas::Barnabas;
+use crate::support::barnabas::{BINARY, Barnabas};
 use crate::support::config::kafka_section;
 use crate::support::kafka::{Kafka, Options, block_on, client, partition_client, topic_name};
 use crate::support::sink::Sink;
@@ -265,7 +265,7 @@ fn a_closed_pipe_is_no_error() {
     let config = barnabas.config_file();
     let config = config.to_str().expect("a path");
     for arguments in [vec!["check", "--config", config], vec!["--help"], vec!["test", "--config", config]] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_barnabas"))
+        let mut child = Command::new(BINARY)
             .args(&arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -12,6 +12,7 @@ use barnabas::kafka::wire::{Client, ErrorKind, KafkaError};
 use barnabas::logic::record::TopicPartition;
 use serde_json::Value;
 
+use crate::support::barnabas::BINARY;
 use crate::support::kafka::{Kafka, Options, block_on, topic_name};
 use crate::support::wait::{self, Finished, wait_until};
 
@@ -20,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The binary on this cluster, without any configuration.
 #[track_caller]
 fn barnabas(kafka: &Kafka, arguments: &[&str]) -> Finished {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_barnabas"));
+    let mut command = Command::new(BINARY);
     command.args(arguments).args(["--bootstrap-server", kafka.bootstrap()]).env_remove("BARNABAS_CONFIG");
     wait::run(&mut command, "", LIMIT)
 }
@@ -242,7 +243,7 @@ fn a_user_without_rights_is_told_which_one_it_takes() {
     );
     std::fs::write(config.path(), text).expect("write the configuration");
     let bob = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_barnabas"));
+        let mut command = Command::new(BINARY);
         wait::run(command.args(arguments).arg("--config").arg(config.path()), "", LIMIT)
     };
     let list = bob(&["topics", "list"]);
