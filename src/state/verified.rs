@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::StorageBackend;
 
-/// How much is written at a time when the file grows.
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+/// How much is written at a time when the file grows, in bytes.
+const ZEROS: u64 = 64 * 1024;
 
 /// The storage, around the file itself. It takes no locks on the file: the directory's lock covers it.
 #[derive(Debug)]
@@ -47,9 +47,11 @@ impl<B: StorageBackend> StorageBackend for Verified<B> {
         self.refuse_while_closing()?;
         let mut end = self.inner.len()?;
         self.inner.set_len(len)?;
-        while let Some(missing) = len.checked_sub(end).filter(|missing| *missing > 0) {
-            let zeros = usize::try_from(missing).ok().and_then(|missing| ZEROS.get(..missing)).unwrap_or(&ZEROS);
-            self.inner.write(end, zeros)?;
+        let mut zeros = Vec::new();
+        while end < len {
+            // Never longer than ZEROS, so it fits into any usize.
+            zeros.resize((len - end).min(ZEROS) as usize, 0);
+            self.inner.write(end, &zeros)?;
             end = end.saturating_add(zeros.len() as u64);
         }
         Ok(())
