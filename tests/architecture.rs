@@ -54,6 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Who may say this word. Places are paths below src/, without `.rs`; a folder means all that is in it.
 const BELONGS_TO: &[(&str, &[&str])] = &[
     ("redb", &["state"]),
+    ("TableDefinition", &["state/table"]),
     ("toml", &["config"]),
     ("kafka_protocol", &["kafka"]),
     ("rskafka", &["kafka/producer"]),

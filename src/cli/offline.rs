@@ -22,7 +22,7 @@ pub(super) fn answer(config: &Config, request: &ControlRequest) -> Result<Contro
     if let ControlRequest::OffsetsImport { document } = request {
         let document = OffsetsDocument::parse(document.to_string().as_bytes()).map_err(Failure::failed)?;
         let imported = state::import_into(directory, document).map_err(Failure::failed)?;
-        let aside = imported.moved_aside.map(|path| format!("; the damaged file is now {}", path.display()));
+        let aside = imported.moved_aside.map(|path| format!("; the file that was there is now {}", path.display()));
         let message = format!("offsets of {} forwards imported{}", imported.forwards, aside.unwrap_or_default());
         return Ok(ControlResponse::done(message));
     }

@@ -4,29 +4,30 @@
 //! whenever a crash comes between a letter and the offset that is stored after it. Indexes and totals change in the
 //! same transaction as the letter.
 
-use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, WriteTransaction};
 
-use super::codec::Malformed;
+use super::codec::{Decoder, Encoder, Malformed, decode_numbers, encode_numbers};
 use super::dead_letter::{
     DeadLetter, DeadLetterSummary, Failure, NewDeadLetter, decode_content, decode_summary, encode_content,
     encode_summary,
 };
 use super::error::Fault;
 use super::file::{ABOUT, Change, Kind, Recovery};
+use super::key::{Key, KeyParts, decode_key};
+use super::table::{Rows, Table, Writer};
 use crate::logic::moment::Timestamp;
-
-type Place<'a> = (&'a str, &'a str, i32, u32, i64);
+use crate::logic::record::TopicPartition;
 
 /// By id: everything but value and headers.
-const SUMMARIES: TableDefinition<u64, &[u8]> = TableDefinition::new("dead_letters");
+const SUMMARIES: Table = Table::named("dead_letters");
 /// By id: value and headers.
-const CONTENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("dead_letter_contents");
+const CONTENTS: Table = Table::named("dead_letter_contents");
 /// By forward, topic, partition, recreated and offset: the id.
-const PLACES: TableDefinition<Place<'static>, u64> = TableDefinition::new("dead_letter_places");
+const PLACES: Table = Table::named("dead_letter_places");
 /// By forward and id: when it was buried, and its stored size.
-const BY_FORWARD: TableDefinition<(&str, u64), (i64, u64)> = TableDefinition::new("dead_letters_by_forward");
+const BY_FORWARD: Table = Table::named("dead_letters_by_forward");
 /// By forward: letters and bytes.
-const TOTALS: TableDefinition<&str, (u64, u64)> = TableDefinition::new("dead_letter_totals");
+const TOTALS: Table = Table::named("dead_letter_totals");
 const NEXT_ID: &str = "next_dead_letter";
 
 /// What a letter counts beyond its content: its rows in the indexes.
@@ -40,9 +41,8 @@ const CLOCK_WAS_SET: Timestamp = Timestamp(1_577_836_800_000);
 
 pub(super) const KIND: Kind = Kind {
     name: super::ARCHIVE_FILE,
-    version: 1,
     recovery: Recovery::Quick,
-    create_tables: |transaction| Tables::open(transaction).map(|_| ()),
+    tables: &[SUMMARIES, CONTENTS, PLACES, BY_FORWARD, TOTALS],
 };
 
 /// How many dead letters wait, and the bytes that count against `max_size`.
@@ -130,31 +130,32 @@ fn affected(count: u64) -> (Outcome, Change) {
 
 /// The tables of one write transaction.
 pub(super) struct Tables<'t> {
-    about: Table<'t, &'static str, u64>,
-    summaries: Table<'t, u64, &'static [u8]>,
-    contents: Table<'t, u64, &'static [u8]>,
-    places: Table<'t, Place<'static>, u64>,
-    by_forward: Table<'t, (&'static str, u64), (i64, u64)>,
-    totals: Table<'t, &'static str, (u64, u64)>,
+    about: Writer<'t>,
+    summaries: Writer<'t>,
+    contents: Writer<'t>,
+    places: Writer<'t>,
+    by_forward: Writer<'t>,
+    totals: Writer<'t>,
 }
 
 impl<'t> Tables<'t> {
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, Fault> {
         Ok(Self {
-            about: transaction.open_table(ABOUT)?,
-            summaries: transaction.open_table(SUMMARIES)?,
-            contents: transaction.open_table(CONTENTS)?,
-            places: transaction.open_table(PLACES)?,
-            by_forward: transaction.open_table(BY_FORWARD)?,
-            totals: transaction.open_table(TOTALS)?,
+            about: ABOUT.writer(transaction)?,
+            summaries: SUMMARIES.writer(transaction)?,
+            contents: CONTENTS.writer(transaction)?,
+            places: PLACES.writer(transaction)?,
+            by_forward: BY_FORWARD.writer(transaction)?,
+            totals: TOTALS.writer(transaction)?,
         })
     }
 
     fn bury(&mut self, letter: &NewDeadLetter, max_size: u64) -> Result<(Outcome, Change), Fault> {
         // The id is set below, when it is known that there is room; it is not part of the row.
         let mut summary = letter.summary(0);
-        if let Some(id) = self.places.get(place(&summary))? {
-            return Ok((Outcome::Buried(id.value()), Change::None));
+        if let Some(row) = self.places.get(&place(&summary))? {
+            let [id] = decode_numbers(row.value())?;
+            return Ok((Outcome::Buried(id), Change::None));
         }
         let (row, content) = (encode_summary(&summary), encode_content(&letter.record));
         let size = INDEX_BYTES.saturating_add(row.len() as u64).saturating_add(content.len() as u64);
@@ -162,11 +163,12 @@ impl<'t> Tables<'t> {
         if used.saturating_add(size) > max_size {
             return Ok((Outcome::NoRoom { used, max: max_size }, Change::None));
         }
-        let id = self.about.get(NEXT_ID)?.map_or(1, |next| next.value());
+        let next_id = Key::new().text(NEXT_ID);
+        let [id] = self.about.get(&next_id)?.map_or(Ok([1]), |row| decode_numbers(row.value()))?;
         summary.id = id;
-        self.about.insert(NEXT_ID, id.saturating_add(1))?;
-        self.summaries.insert(id, row.as_slice())?;
-        self.contents.insert(id, content.as_slice())?;
+        self.about.insert(&next_id, &encode_numbers([id.saturating_add(1)]))?;
+        self.summaries.insert(&id_key(id), &row)?;
+        self.contents.insert(&id_key(id), &content)?;
         self.insert_into_indexes(&summary, size)?;
         Ok((Outcome::Buried(id), Change::Made))
     }
@@ -193,14 +195,13 @@ impl<'t> Tables<'t> {
     /// The first letters that were buried at a time that is `wanted`.
     fn ids(&self, forward: Option<&str>, wanted: impl Fn(Timestamp) -> bool) -> Result<Vec<u64>, Fault> {
         let mut ids = Vec::new();
-        for row in self.by_forward.range((forward.unwrap_or_default(), 0)..)? {
+        for row in self.by_forward.rows(forward.map_or_else(Key::new, forward_key))? {
             let (key, value) = row?;
-            let (name, id) = key.value();
-            if forward.is_some_and(|forward| forward != name) || ids.len() as u64 == DELETED_AT_ONCE {
+            if ids.len() as u64 == DELETED_AT_ONCE {
                 break;
             }
-            if wanted(Timestamp(value.value().0)) {
-                ids.push(id);
+            if wanted(Listed::decode(value.value())?.buried_at) {
+                ids.push(listed_id(key.value())?);
             }
         }
         Ok(ids)
@@ -208,7 +209,7 @@ impl<'t> Tables<'t> {
 
     fn delete_one(&mut self, id: u64) -> Result<bool, Fault> {
         let Some(summary) = self.take_summary(id)? else { return Ok(false) };
-        self.contents.remove(id)?;
+        self.contents.remove(&id_key(id))?;
         self.remove_from_indexes(&summary)?;
         Ok(true)
     }
@@ -222,7 +223,7 @@ impl<'t> Tables<'t> {
         summary.failure = Failure { reason: reason.to_owned(), attempts, status, response, first_failed_at };
         let row = encode_summary(&summary);
         let size = old_size.saturating_sub(old_row).saturating_add(row.len() as u64);
-        self.summaries.insert(id, row.as_slice())?;
+        self.summaries.insert(&id_key(id), &row)?;
         self.insert_into_indexes(&summary, size)?;
         Ok(1)
     }
@@ -230,85 +231,87 @@ impl<'t> Tables<'t> {
     /// Gives all letters of `old` to `new`. How many; all of them in one transaction, as it is rare.
     pub(super) fn rename(&mut self, old: &str, new: &str) -> Result<u64, Fault> {
         let mut ids = Vec::new();
-        for row in self.by_forward.range((old, 0)..=(old, u64::MAX))? {
-            ids.push(row?.0.value().1);
+        for row in self.by_forward.rows(forward_key(old))? {
+            ids.push(listed_id(row?.0.value())?);
         }
         for &id in &ids {
             let Some(mut summary) = self.take_summary(id)? else { continue };
             let size = self.remove_from_indexes(&summary)?;
             new.clone_into(&mut summary.forward);
-            self.summaries.insert(id, encode_summary(&summary).as_slice())?;
+            self.summaries.insert(&id_key(id), &encode_summary(&summary))?;
             self.insert_into_indexes(&summary, size)?;
         }
         Ok(ids.len() as u64)
     }
 
     fn take_summary(&mut self, id: u64) -> Result<Option<DeadLetterSummary>, Fault> {
-        Ok(self.summaries.remove(id)?.map(|row| decode_summary(id, row.value())).transpose()?)
+        Ok(self.summaries.remove(&id_key(id))?.map(|row| decode_summary(id, row.value())).transpose()?)
     }
 
     fn insert_into_indexes(&mut self, summary: &DeadLetterSummary, size: u64) -> Result<(), Fault> {
-        self.places.insert(place(summary), summary.id)?;
-        self.by_forward.insert((summary.forward.as_str(), summary.id), (summary.buried_at.0, size))?;
+        self.places.insert(&place(summary), &encode_numbers([summary.id]))?;
+        self.by_forward.insert(&listed_key(summary), &Listed { buried_at: summary.buried_at, size }.encode())?;
         let DeadLetterTotals { count, bytes } = self.totals(&summary.forward)?;
-        self.totals.insert(summary.forward.as_str(), (count.saturating_add(1), bytes.saturating_add(size)))?;
-        Ok(())
+        let totals = encode_numbers([count.saturating_add(1), bytes.saturating_add(size)]);
+        self.totals.insert(&forward_key(&summary.forward), &totals)
     }
 
     /// The size with which it was counted.
     fn remove_from_indexes(&mut self, summary: &DeadLetterSummary) -> Result<u64, Fault> {
         const NOT_LISTED: Malformed = Malformed("a dead letter is missing from the list of its forward");
-        self.places.remove(place(summary))?;
-        let removed = self.by_forward.remove((summary.forward.as_str(), summary.id))?;
-        let size = removed.map(|row| row.value().1).ok_or(NOT_LISTED)?;
+        self.places.remove(&place(summary))?;
+        let removed = self.by_forward.remove(&listed_key(summary))?.ok_or(NOT_LISTED)?;
+        let size = Listed::decode(removed.value())?.size;
+        drop(removed);
         let DeadLetterTotals { count, bytes } = self.totals(&summary.forward)?;
+        let key = forward_key(&summary.forward);
         if count <= 1 {
-            self.totals.remove(summary.forward.as_str())?;
+            self.totals.remove(&key)?;
         } else {
-            self.totals.insert(summary.forward.as_str(), (count - 1, bytes.saturating_sub(size)))?;
+            self.totals.insert(&key, &encode_numbers([count - 1, bytes.saturating_sub(size)]))?;
         }
         Ok(size)
     }
 
     fn totals(&self, forward: &str) -> Result<DeadLetterTotals, Fault> {
-        let (count, bytes) = self.totals.get(forward)?.map_or((0, 0), |row| row.value());
-        Ok(DeadLetterTotals { count, bytes })
+        let row = self.totals.get(&forward_key(forward))?;
+        Ok(row.map(|row| decode_totals(row.value())).transpose()?.unwrap_or_default())
     }
 }
 
 /// Per forward; one without dead letters is not listed.
 pub(super) fn totals(transaction: &ReadTransaction) -> Result<Vec<(String, DeadLetterTotals)>, Fault> {
     let mut totals = Vec::new();
-    for row in transaction.open_table(TOTALS)?.iter()? {
-        let (forward, value) = row?;
-        let (count, bytes) = value.value();
-        totals.push((forward.value().to_owned(), DeadLetterTotals { count, bytes }));
+    for row in TOTALS.reader(transaction)?.rows(Key::new())? {
+        let (key, value) = row?;
+        totals.push((decode_key(key.value(), KeyParts::text)?, decode_totals(value.value())?));
     }
     Ok(totals)
 }
 
 pub(super) fn letters(transaction: &ReadTransaction, filter: &DeadLetterFilter) -> Result<DeadLetterPage, Fault> {
     let first = filter.after.saturating_add(1);
-    let summaries = transaction.open_table(SUMMARIES)?;
+    let summaries = SUMMARIES.reader(transaction)?;
     let mut page = PageBuilder { letters: Vec::new(), bytes: 0, limit: filter.limit.max(1) };
     match &filter.forward {
         None => {
-            for row in summaries.range(first..)? {
-                let (id, row) = row?;
+            for row in summaries.rows_from(Key::new(), &id_key(first))? {
+                let (key, row) = row?;
                 if page.is_full() {
                     return Ok(page.ends_before_more());
                 }
-                page.add(id.value(), row.value())?;
+                page.add(decode_key(key.value(), KeyParts::u64)?, row.value())?;
             }
         }
         Some(forward) => {
-            let name = forward.as_str();
-            for key in transaction.open_table(BY_FORWARD)?.range((name, first)..=(name, u64::MAX))? {
-                let id = key?.0.value().1;
+            let of_forward = forward_key(forward);
+            let first = of_forward.clone().u64(first);
+            for row in BY_FORWARD.reader(transaction)?.rows_from(of_forward, &first)? {
+                let id = listed_id(row?.0.value())?;
                 if page.is_full() {
                     return Ok(page.ends_before_more());
                 }
-                if let Some(row) = summaries.get(id)? {
+                if let Some(row) = summaries.get(&id_key(id))? {
                     page.add(id, row.value())?;
                 }
             }
@@ -341,16 +344,60 @@ impl PageBuilder {
 }
 
 pub(super) fn letter(transaction: &ReadTransaction, id: u64) -> Result<Option<DeadLetter>, Fault> {
-    let summaries = transaction.open_table(SUMMARIES)?;
-    let Some(row) = summaries.get(id)? else { return Ok(None) };
+    let summaries = SUMMARIES.reader(transaction)?;
+    let Some(row) = summaries.get(&id_key(id))? else { return Ok(None) };
     let summary = decode_summary(id, row.value())?;
-    let contents = transaction.open_table(CONTENTS)?;
-    let content = contents.get(id)?.ok_or(Malformed("a dead letter has lost its content"))?;
+    let contents = CONTENTS.reader(transaction)?;
+    let content = contents.get(&id_key(id))?.ok_or(Malformed("a dead letter has lost its content"))?;
     let (value, headers) = decode_content(content.value())?;
     Ok(Some(DeadLetter { summary, value, headers }))
 }
 
-fn place(summary: &DeadLetterSummary) -> Place<'_> {
-    let topic_partition = &summary.topic_partition;
-    (&summary.forward, &topic_partition.topic, topic_partition.partition, summary.recreated, summary.offset)
+/// A row of BY_FORWARD.
+struct Listed {
+    buried_at: Timestamp,
+    /// What the letter counts.
+    size: u64,
+}
+
+impl Listed {
+    fn encode(&self) -> Vec<u8> {
+        let mut row = Encoder::with_capacity(16);
+        row.signed(self.buried_at.0);
+        row.unsigned(self.size);
+        row.finish()
+    }
+
+    fn decode(row: &[u8]) -> Result<Self, Malformed> {
+        let mut row = Decoder::new(row)?;
+        let listed = Self { buried_at: Timestamp(row.signed()?), size: row.unsigned()? };
+        row.finish().map(|()| listed)
+    }
+}
+
+fn decode_totals(row: &[u8]) -> Result<DeadLetterTotals, Malformed> {
+    decode_numbers(row).map(|[count, bytes]| DeadLetterTotals { count, bytes })
+}
+
+fn id_key(id: u64) -> Key {
+    Key::new().u64(id)
+}
+
+/// The key of a forward's totals, and the beginning of those of its letters in BY_FORWARD.
+fn forward_key(name: &str) -> Key {
+    Key::new().text(name)
+}
+
+fn listed_key(summary: &DeadLetterSummary) -> Key {
+    forward_key(&summary.forward).u64(summary.id)
+}
+
+/// The id in a key of BY_FORWARD.
+fn listed_id(key: &[u8]) -> Result<u64, Malformed> {
+    decode_key(key, |key| key.text().and_then(|_| key.u64()))
+}
+
+fn place(summary: &DeadLetterSummary) -> Key {
+    let TopicPartition { topic, partition } = &summary.topic_partition;
+    forward_key(&summary.forward).text(topic).i32(*partition).u32(summary.recreated).i64(summary.offset)
 }

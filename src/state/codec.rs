@@ -64,6 +64,24 @@ impl Encoder {
     }
 }
 
+/// A row of so many numbers and nothing else.
+pub(super) fn encode_numbers<const COUNT: usize>(numbers: [u64; COUNT]) -> Vec<u8> {
+    let mut row = Encoder::with_capacity(16);
+    for number in numbers {
+        row.unsigned(number);
+    }
+    row.finish()
+}
+
+pub(super) fn decode_numbers<const COUNT: usize>(row: &[u8]) -> Result<[u64; COUNT], Malformed> {
+    let mut row = Decoder::new(row)?;
+    let mut numbers = [0; COUNT];
+    for number in &mut numbers {
+        *number = row.unsigned()?;
+    }
+    row.finish().map(|()| numbers)
+}
+
 /// Takes a row apart. Nothing that it reads is trusted: every length is compared with what is there.
 pub(super) struct Decoder<'a>(&'a [u8]);
 
@@ -155,6 +173,13 @@ mod tests {
             prop_assert_eq!(decoder.bytes(), Ok(&bytes[..]));
             prop_assert_eq!(decoder.optional(Decoder::signed), Ok(optional));
             prop_assert_eq!(decoder.finish(), Ok(()));
+        }
+
+        #[test]
+        fn numbers_are_read_as_they_were_written_and_only_so_many(numbers: [u64; 2]) {
+            let row = encode_numbers(numbers);
+            prop_assert_eq!(decode_numbers(&row), Ok(numbers));
+            prop_assert!(decode_numbers::<1>(&row).is_err() && decode_numbers::<3>(&row).is_err());
         }
 
         #[test]

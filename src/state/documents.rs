@@ -4,14 +4,16 @@
 //! What they say is their owners' business: here they are texts that are kept whole, with a checksum, and not written
 //! again where they are the same.
 
-use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, WriteTransaction};
 
 use super::codec::{Decoder, Encoder, Malformed};
 use super::error::{Fault, StateError};
 use super::file::Change;
+use super::key::{Key, decode_key};
+use super::table::{Rows, Table};
 
 /// By kind and key.
-const DOCUMENTS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("documents");
+pub(super) const DOCUMENTS: Table = Table::named("documents");
 
 /// The largest document, in bytes. All of a kind are read at once, and a store writes whole documents.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
@@ -76,24 +78,19 @@ impl DocumentChange {
     }
 }
 
-pub(super) fn create_table(transaction: &WriteTransaction) -> Result<(), Fault> {
-    transaction.open_table(DOCUMENTS)?;
-    Ok(())
-}
-
 /// In their order; of two changes to one document the later one stays.
 pub(super) fn apply(transaction: &WriteTransaction, changes: &[DocumentChange]) -> Result<Change, Fault> {
-    let mut table = transaction.open_table(DOCUMENTS)?;
+    let mut table = DOCUMENTS.writer(transaction)?;
     let mut made = Change::None;
     for DocumentChange { kind, key, document } in changes {
-        let key = (kind.name(), key.as_str());
+        let key = Key::new().text(kind.name()).text(key);
         let changed = match document {
-            None => table.remove(key)?.is_some(),
+            None => table.remove(&key)?.is_some(),
             Some(document) => {
                 let row = encode(document);
-                let differs = table.get(key)?.is_none_or(|stored| stored.value() != row);
+                let differs = table.get(&key)?.is_none_or(|stored| stored.value() != row);
                 if differs {
-                    table.insert(key, row.as_slice())?;
+                    table.insert(&key, &row)?;
                 }
                 differs
             }
@@ -106,13 +103,10 @@ pub(super) fn apply(transaction: &WriteTransaction, changes: &[DocumentChange]) 
 /// All of a kind: keys and documents, in the order of the keys.
 pub(super) fn of_kind(transaction: &ReadTransaction, kind: DocumentKind) -> Result<Vec<(String, String)>, Fault> {
     let mut documents = Vec::new();
-    for row in transaction.open_table(DOCUMENTS)?.range((kind.name(), "")..)? {
+    for row in DOCUMENTS.reader(transaction)?.rows(Key::new().text(kind.name()))? {
         let (key, value) = row?;
-        let (name, key) = key.value();
-        if name != kind.name() {
-            break;
-        }
-        documents.push((key.to_owned(), decode(value.value())?));
+        let (_, key) = decode_key(key.value(), |key| Ok((key.text()?, key.text()?)))?;
+        documents.push((key, decode(value.value())?));
     }
     Ok(documents)
 }

@@ -27,6 +27,13 @@ pub enum StateError {
         /// The version that this program writes.
         known: u64,
     },
+    /// The file was written by an earlier release, in a format that this one does not read. It is never overwritten.
+    Older {
+        /// The file.
+        file: PathBuf,
+        /// The version that this program reads.
+        known: u64,
+    },
     /// The file is not what this program wrote. It is never overwritten.
     Damaged {
         /// The file.
@@ -85,6 +92,12 @@ impl fmt::Display for StateError {
                 f,
                 "{} was written by a newer barnabas (version {found}, this one knows {known}): use that release",
                 file.display()
+            ),
+            Self::Older { file, known } => write!(
+                f,
+                "{} was written by an older barnabas (a version before {known}, the only one that this one reads): {}",
+                file.display(),
+                way_out(file)
             ),
             Self::Damaged { file, detail } => {
                 write!(f, "{} is damaged ({}): {}", file.display(), detail, way_out(file))

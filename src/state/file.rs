@@ -12,17 +12,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, TableError, WriteTransaction,
-};
+use redb::{Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, Value, WriteTransaction};
 
-use super::codec::Malformed;
+use super::codec::{Malformed, decode_numbers, encode_numbers};
 use super::error::{Fault, StateError};
+use super::key::Key;
+use super::table::{Rows, Table};
 use super::verified::Verified;
 
-/// Numbers about the file itself, by name; in every file of ours.
-pub(super) const ABOUT: TableDefinition<&str, u64> = TableDefinition::new("about");
-const VERSION: &str = "version";
+/// The version that this program writes, and the only one that it reads. 3: all tables are of bytes, and every value
+/// has a checksum.
+pub(super) const VERSION: u64 = 3;
+/// Numbers about the file itself, by name; in every file of ours. The version must remain readable by every release.
+pub(super) const ABOUT: Table = Table::named("about");
+const VERSION_ROW: &str = "version";
 /// redb's default is 1 GiB. The tables are read rarely and written in small pieces.
 const CACHE_BYTES: usize = 1024 * 1024;
 
@@ -39,11 +42,9 @@ pub(super) enum Recovery {
 pub(super) struct Kind {
     /// The file's name in the state directory.
     pub(super) name: &'static str,
-    /// The version that this program writes. It refuses later ones, and brings earlier ones up to it.
-    pub(super) version: u64,
     pub(super) recovery: Recovery,
-    /// Creates the tables of a new file, or those that a file of an earlier version lacks.
-    pub(super) create_tables: fn(&WriteTransaction) -> Result<(), Fault>,
+    /// Its tables beside [`ABOUT`].
+    pub(super) tables: &'static [Table],
 }
 
 /// Whether a transaction has anything to commit.
@@ -169,7 +170,7 @@ impl StateFile {
     fn database(&mut self) -> Result<&Database, StateError> {
         if self.database.is_none() {
             let opened = self.open().map_err(|fault| fault.into_state_error(&self.path))?;
-            bring_up_to_date(&opened.database, self.kind, &self.path)?;
+            check_version(&opened.database, &self.path)?;
             self.database = Some(opened);
         }
         // Set just above; Closed is what it would mean if it were not.
@@ -267,32 +268,44 @@ pub(super) fn sync_directory_of(path: &Path) -> Result<(), StateError> {
 
 fn initialize(database: &Database, kind: &Kind) -> Result<(), Fault> {
     let transaction = begin_write(database, kind.recovery)?;
-    transaction.open_table(ABOUT)?.insert(VERSION, kind.version)?;
-    (kind.create_tables)(&transaction)?;
+    set_version(&transaction, VERSION)?;
+    for table in kind.tables {
+        table.writer(&transaction)?;
+    }
     Ok(transaction.commit()?)
 }
 
-/// Refuses a file of a later version. An earlier one gets what it lacks and its new number in one transaction.
-fn bring_up_to_date(database: &Database, kind: &Kind, path: &Path) -> Result<(), StateError> {
-    let found = stored_version(database).map_err(|fault| fault.into_state_error(path))?;
-    if found > kind.version {
-        return Err(StateError::Newer { file: path.to_path_buf(), found, known: kind.version });
+pub(super) fn set_version(transaction: &WriteTransaction, version: u64) -> Result<(), Fault> {
+    ABOUT.writer(transaction)?.insert(&Key::new().text(VERSION_ROW), &encode_numbers([version]))
+}
+
+/// Refuses a file of any other version.
+fn check_version(database: &Database, path: &Path) -> Result<(), StateError> {
+    let file = || path.to_path_buf();
+    match stored_version(database) {
+        Ok(VERSION) => Ok(()),
+        Ok(found) if found > VERSION => Err(StateError::Newer { file: file(), found, known: VERSION }),
+        Ok(_) => Err(StateError::Older { file: file(), known: VERSION }),
+        Err(fault) if is_of_version_1_or_2(&fault) => Err(StateError::Older { file: file(), known: VERSION }),
+        Err(fault) => Err(fault.into_state_error(path)),
     }
-    if found < kind.version {
-        initialize(database, kind).map_err(|fault| fault.into_state_error(path))?;
-        tracing::info!(file = %path.display(), from = found, to = kind.version, "the file has a new version now");
-    }
-    Ok(())
 }
 
 fn stored_version(database: &Database) -> Result<u64, Fault> {
     const NO_VERSION: Malformed = Malformed("it has no version, so it is not a file of barnabas");
     let transaction = database.begin_read()?;
-    let table = match transaction.open_table(ABOUT) {
-        Ok(table) => table,
-        Err(TableError::TableDoesNotExist(_)) => return Err(NO_VERSION.into()),
-        Err(error) => return Err(error.into()),
+    let about = match ABOUT.reader(&transaction) {
+        Err(Fault::Redb(redb::Error::TableDoesNotExist(_))) => return Err(NO_VERSION.into()),
+        opened => opened?,
     };
-    let version = table.get(VERSION)?.map(|version| version.value());
-    version.filter(|version| *version > 0).ok_or(NO_VERSION.into())
+    let row = about.get(&Key::new().text(VERSION_ROW))?.ok_or(NO_VERSION)?;
+    let [version] = decode_numbers(row.value())?;
+    Ok(version)
+}
+
+/// Up to version 2 the table about the file, where the version is, had types of its own: redb refuses to open it as one
+/// of bytes, and says which types it found. Any others are damage.
+fn is_of_version_1_or_2(fault: &Fault) -> bool {
+    matches!(fault, Fault::Redb(redb::Error::TableTypeMismatch { key, value, .. })
+        if *key == <&str>::type_name() && *value == u64::type_name())
 }

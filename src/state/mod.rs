@@ -15,11 +15,13 @@ mod documents;
 mod error;
 mod file;
 mod handle;
+mod key;
 mod lock;
 mod offsets;
 mod offsets_json;
 #[cfg(test)]
 mod simulated_disk;
+mod table;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -73,7 +75,7 @@ impl StateThread {
 
 /// Opens the state in `directory`, which is created where it does not exist, and starts the thread that owns it.
 ///
-/// Refused while another process has it, where a file is of a newer version or damaged, and where offsets.redb is
+/// Refused while another process has it, where a file is of another version or damaged, and where offsets.redb is
 /// missing but offsets.json is not. Nothing is ever overwritten: see [`import_into`] for the way out.
 pub fn open(directory: &Path) -> Result<(StateHandle, StateThread), StateError> {
     create_directory(directory)?;
@@ -135,12 +137,12 @@ fn start(owner: Owner) -> Result<(StateHandle, StateThread), StateError> {
 pub struct Imported {
     /// Forwards that were stored.
     pub forwards: usize,
-    /// Where a damaged offsets.redb was put.
+    /// Where an offsets.redb that is damaged, or of an older version, was put.
     pub moved_aside: Option<PathBuf>,
 }
 
 /// Stores the offsets of `document` in the state in `directory` while no daemon runs, also where offsets.redb is
-/// damaged or missing: a damaged one is renamed, never deleted. The dead letters are not touched.
+/// damaged, of an older version or missing: it is renamed, never deleted. The dead letters are not touched.
 ///
 /// Each forward of the document takes the place of what was stored for it; other forwards stay.
 pub fn import_into(directory: &Path, document: OffsetsDocument) -> Result<Imported, StateError> {
@@ -153,22 +155,26 @@ pub fn import_into(directory: &Path, document: OffsetsDocument) -> Result<Import
         .and_then(|mut file| file.read(offsets::forwards).map(|_| file));
     let mut file = match opened {
         Ok(file) => file,
-        Err(StateError::Damaged { .. }) => {
-            imported.moved_aside = Some(move_aside(&directory.join(OFFSETS_FILE))?);
+        Err(error) => {
+            let why = match error {
+                StateError::Damaged { .. } => "damaged",
+                StateError::Older { .. } => "older",
+                _ => return Err(error),
+            };
+            imported.moved_aside = Some(move_aside(&directory.join(OFFSETS_FILE), why)?);
             StateFile::open_or_create(directory, &offsets::KIND)?
         }
-        Err(error) => return Err(error),
     };
     let write = OffsetsWrite::Replace { forwards };
     file.write(|transaction| write.apply(transaction).map(|change: Change| ((), change)))?;
     Ok(imported)
 }
 
-/// Renames to the first free name of `…damaged-1`, `…damaged-2`, and so on.
-fn move_aside(path: &Path) -> Result<PathBuf, StateError> {
+/// Renames to the first free name of `…damaged-1`, `…damaged-2`, and so on; `why` is the word in it.
+fn move_aside(path: &Path, why: &str) -> Result<PathBuf, StateError> {
     let mut number = 1u32;
     let aside = loop {
-        let candidate = path.with_extension(format!("redb.damaged-{number}"));
+        let candidate = path.with_extension(format!("redb.{why}-{number}"));
         if is_missing(&candidate)? {
             break candidate;
         }

@@ -5,37 +5,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, WriteTransaction};
 
 use super::codec::{Decoder, Encoder, Malformed};
 use super::documents::{self, DocumentChange};
 use super::error::Fault;
 use super::file::{Change, Kind, Recovery};
+use super::key::{Key, KeyParts, decode_key};
+use super::table::{Rows, Table};
 use crate::logic::counters::Counters;
 use crate::logic::offset_tracker::{Position, Snapshot};
 use crate::logic::record::TopicPartition;
 
 /// By forward.
-const FORWARDS: TableDefinition<&str, &[u8]> = TableDefinition::new("forwards");
+const FORWARDS: Table = Table::named("forwards");
 /// By forward, topic and partition.
-const PARTITIONS: TableDefinition<(&str, &str, i32), &[u8]> = TableDefinition::new("partitions");
+const PARTITIONS: Table = Table::named("partitions");
 
 pub(super) const KIND: Kind = Kind {
     name: super::OFFSETS_FILE,
-    // 2: the table of documents.
-    version: 2,
     recovery: Recovery::Verify,
-    create_tables: |transaction| {
-        create_tables_of_version_1(transaction)?;
-        documents::create_table(transaction)
-    },
+    tables: &[FORWARDS, PARTITIONS, documents::DOCUMENTS],
 };
-
-pub(super) fn create_tables_of_version_1(transaction: &WriteTransaction) -> Result<(), Fault> {
-    transaction.open_table(FORWARDS)?;
-    transaction.open_table(PARTITIONS)?;
-    Ok(())
-}
 
 /// What is stored about a forward. For one that never stored anything: nothing read, not paused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,8 +106,8 @@ impl OffsetsWrite {
                 set_position(transaction, forward, topic_partition, *position)
             }
             Self::ForgetPartition { forward, topic_partition } => {
-                let mut table = transaction.open_table(PARTITIONS)?;
-                let removed = table.remove(partition_key(forward, topic_partition))?.is_some();
+                let mut table = PARTITIONS.writer(transaction)?;
+                let removed = table.remove(&partition_key(forward, topic_partition))?.is_some();
                 Ok(if removed { Change::Made } else { Change::None })
             }
             Self::Replace { forwards } => forwards.iter().try_fold(Change::None, |change, (name, forward)| {
@@ -130,35 +121,39 @@ impl OffsetsWrite {
 
 /// What is stored about one forward.
 pub(super) fn forward(transaction: &ReadTransaction, name: &str) -> Result<StoredForward, Fault> {
-    let row = transaction.open_table(FORWARDS)?.get(name)?.map(|row| decode_forward(row.value())).transpose()?;
-    Ok(StoredForward { partitions: partitions(&transaction.open_table(PARTITIONS)?, name)?, ..row.unwrap_or_default() })
+    let forwards = FORWARDS.reader(transaction)?;
+    let row = forwards.get(&forward_key(name))?.map(|row| decode_forward(row.value())).transpose()?;
+    Ok(StoredForward { partitions: partitions(&PARTITIONS.reader(transaction)?, name)?, ..row.unwrap_or_default() })
 }
 
 /// Everything, by name of the forward.
 pub(super) fn forwards(transaction: &ReadTransaction) -> Result<Vec<(String, StoredForward)>, Fault> {
     let mut forwards = BTreeMap::new();
-    for row in transaction.open_table(FORWARDS)?.iter()? {
-        let (name, value) = row?;
-        forwards.insert(name.value().to_owned(), decode_forward(value.value())?);
-    }
-    for row in transaction.open_table(PARTITIONS)?.iter()? {
+    for row in FORWARDS.reader(transaction)?.rows(Key::new())? {
         let (key, value) = row?;
-        let (name, topic, partition) = key.value();
-        let stored = decode_partition(TopicPartition::new(topic, partition), value.value())?;
-        forwards.entry(name.to_owned()).or_default().partitions.push(stored);
+        forwards.insert(decode_key(key.value(), KeyParts::text)?, decode_forward(value.value())?);
+    }
+    for row in PARTITIONS.reader(transaction)?.rows(Key::new())? {
+        let (key, value) = row?;
+        let (name, topic_partition) = decode_partition_key(key.value())?;
+        let stored = decode_partition(topic_partition, value.value())?;
+        forwards.entry(name).or_default().partitions.push(stored);
     }
     Ok(forwards.into_iter().collect())
 }
 
 /// Whether anything is stored under the name.
 pub(super) fn is_known(transaction: &ReadTransaction, name: &str) -> Result<bool, Fault> {
-    Ok(transaction.open_table(FORWARDS)?.get(name)?.is_some()
-        || !partitions(&transaction.open_table(PARTITIONS)?, name)?.is_empty())
+    Ok(FORWARDS.reader(transaction)?.get(&forward_key(name))?.is_some()
+        || !partitions(&PARTITIONS.reader(transaction)?, name)?.is_empty())
 }
 
 /// Moves everything stored under `old` to `new`, under which nothing is stored.
 pub(super) fn rename(transaction: &WriteTransaction, old: &str, new: &str) -> Result<Change, Fault> {
-    let row = transaction.open_table(FORWARDS)?.remove(old)?.map(|row| decode_forward(row.value())).transpose()?;
+    let mut forwards = FORWARDS.writer(transaction)?;
+    let row = forwards.remove(&forward_key(old))?.map(|row| decode_forward(row.value())).transpose()?;
+    // redb lends a table to one at a time.
+    drop(forwards);
     let forward = StoredForward { partitions: remove_partitions(transaction, old)?, ..row.unwrap_or_default() };
     write_forward(transaction, new, &forward)?;
     Ok(Change::Made)
@@ -171,12 +166,12 @@ fn store(transaction: &WriteTransaction, forward: &str, offsets: &StoreOffsets) 
             row.patterns.clone_from(patterns);
         }
     })?;
-    let mut table = transaction.open_table(PARTITIONS)?;
+    let mut table = PARTITIONS.writer(transaction)?;
     for partition in &offsets.partitions {
         let key = partition_key(forward, &partition.topic_partition);
         let row = encode_partition(partition);
-        if table.get(key)?.is_none_or(|stored| stored.value() != row) {
-            table.insert(key, row.as_slice())?;
+        if table.get(&key)?.is_none_or(|stored| stored.value() != row) {
+            table.insert(&key, &row)?;
             change = Change::Made;
         }
     }
@@ -189,9 +184,9 @@ fn set_position(
     topic_partition: &TopicPartition,
     position: Position,
 ) -> Result<Change, Fault> {
-    let mut table = transaction.open_table(PARTITIONS)?;
+    let mut table = PARTITIONS.writer(transaction)?;
     let key = partition_key(forward, topic_partition);
-    let stored = table.get(key)?.map(|row| decode_partition(topic_partition.clone(), row.value())).transpose()?;
+    let stored = table.get(&key)?.map(|row| decode_partition(topic_partition.clone(), row.value())).transpose()?;
     let mut partition = stored.unwrap_or_else(|| StoredPartition {
         topic_partition: topic_partition.clone(),
         cluster_id: None,
@@ -203,7 +198,7 @@ fn set_position(
     // The epoch belonged to the record before the old position; at the new one it would look like a truncated log.
     partition.leader_epoch = -1;
     partition.snapshot = Snapshot::starting_at(position);
-    table.insert(key, encode_partition(&partition).as_slice())?;
+    table.insert(&key, &encode_partition(&partition))?;
     Ok(Change::Made)
 }
 
@@ -212,53 +207,57 @@ fn update_forward(
     name: &str,
     update: impl FnOnce(&mut StoredForward),
 ) -> Result<Change, Fault> {
-    let mut table = transaction.open_table(FORWARDS)?;
-    let stored = table.get(name)?.map(|row| decode_forward(row.value())).transpose()?;
+    let mut table = FORWARDS.writer(transaction)?;
+    let key = forward_key(name);
+    let stored = table.get(&key)?.map(|row| decode_forward(row.value())).transpose()?;
     let mut forward = stored.clone().unwrap_or_default();
     update(&mut forward);
     if stored.as_ref() == Some(&forward) {
         return Ok(Change::None);
     }
-    table.insert(name, encode_forward(&forward).as_slice())?;
+    table.insert(&key, &encode_forward(&forward))?;
     Ok(Change::Made)
 }
 
 fn write_forward(transaction: &WriteTransaction, name: &str, forward: &StoredForward) -> Result<(), Fault> {
-    transaction.open_table(FORWARDS)?.insert(name, encode_forward(forward).as_slice())?;
-    let mut table = transaction.open_table(PARTITIONS)?;
+    FORWARDS.writer(transaction)?.insert(&forward_key(name), &encode_forward(forward))?;
+    let mut table = PARTITIONS.writer(transaction)?;
     for partition in &forward.partitions {
-        table.insert(partition_key(name, &partition.topic_partition), encode_partition(partition).as_slice())?;
+        table.insert(&partition_key(name, &partition.topic_partition), &encode_partition(partition))?;
     }
     Ok(())
 }
 
 fn remove_partitions(transaction: &WriteTransaction, name: &str) -> Result<Vec<StoredPartition>, Fault> {
-    let mut table = transaction.open_table(PARTITIONS)?;
+    let mut table = PARTITIONS.writer(transaction)?;
     let removed = partitions(&table, name)?;
     for partition in &removed {
-        table.remove(partition_key(name, &partition.topic_partition))?;
+        table.remove(&partition_key(name, &partition.topic_partition))?;
     }
     Ok(removed)
 }
 
-fn partitions(
-    table: &impl ReadableTable<(&'static str, &'static str, i32), &'static [u8]>,
-    name: &str,
-) -> Result<Vec<StoredPartition>, Fault> {
+fn partitions(table: &dyn Rows, name: &str) -> Result<Vec<StoredPartition>, Fault> {
     let mut partitions = Vec::new();
-    for row in table.range((name, "", i32::MIN)..)? {
+    for row in table.rows(forward_key(name))? {
         let (key, value) = row?;
-        let (forward, topic, partition) = key.value();
-        if forward != name {
-            break;
-        }
-        partitions.push(decode_partition(TopicPartition::new(topic, partition), value.value())?);
+        let (_, topic_partition) = decode_partition_key(key.value())?;
+        partitions.push(decode_partition(topic_partition, value.value())?);
     }
     Ok(partitions)
 }
 
-fn partition_key<'a>(forward: &'a str, topic_partition: &'a TopicPartition) -> (&'a str, &'a str, i32) {
-    (forward, &topic_partition.topic, topic_partition.partition)
+/// The key of a forward, and the beginning of those of its partitions.
+fn forward_key(name: &str) -> Key {
+    Key::new().text(name)
+}
+
+fn partition_key(forward: &str, topic_partition: &TopicPartition) -> Key {
+    forward_key(forward).text(&topic_partition.topic).i32(topic_partition.partition)
+}
+
+fn decode_partition_key(key: &[u8]) -> Result<(String, TopicPartition), Malformed> {
+    decode_key(key, |key| Ok((key.text()?, TopicPartition::new(key.text()?, key.i32()?))))
 }
 
 fn encode_forward(forward: &StoredForward) -> Vec<u8> {

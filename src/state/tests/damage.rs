@@ -97,17 +97,107 @@ fn a_bit_that_flipped_in_the_archive_never_gives_a_wrong_letter() {
     assert!(panics < 10, "{panics} panics in redb");
 }
 
+fn change_file(path: &Path, change: impl FnOnce(&redb::WriteTransaction)) {
+    let database = redb::Database::open(path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    change(&transaction);
+    transaction.commit().unwrap();
+}
+
+fn set_version(path: &Path, version: u64) {
+    change_file(path, |transaction| file::set_version(transaction, version).unwrap());
+}
+
+#[test]
+fn a_key_that_nobody_wrote_is_damage_to_those_who_meet_it() {
+    let of_f = DeadLetterFilter { forward: Some("f".to_owned()), after: 0, limit: 10 };
+    let of_all = DeadLetterFilter { forward: None, ..of_f.clone() };
+    for (name, table, key, expected) in [
+        (OFFSETS_FILE, "forwards", &b"f"[..], "a key is too short"),
+        (OFFSETS_FILE, "partitions", b"f\0t\0\x80\0\0", "a key is too short"),
+        (OFFSETS_FILE, "documents", b"alert\0a\0b", "a key is too long"),
+        (ARCHIVE_FILE, "dead_letters", b"\0\0\0\0\0\0\0\x01\x01", "a key is too long"),
+        (ARCHIVE_FILE, "dead_letters_by_forward", b"f\0\x01", "a key is too short"),
+        (ARCHIVE_FILE, "dead_letter_totals", b"g\xff\0", "a name in a key is not UTF-8"),
+    ] {
+        let directory = filled();
+        let file = directory.path().join(name);
+        change_file(&file, |transaction| {
+            let table = redb::TableDefinition::<&[u8], &[u8]>::new(table);
+            transaction.open_table(table).unwrap().insert(key, &b""[..]).unwrap();
+        });
+        let damaged = StateError::Damaged { file, detail: expected.to_owned() };
+        with_state(directory.path(), async |state| {
+            let met = match table {
+                "forwards" | "partitions" => state.forwards().await.map(drop),
+                "documents" => state.documents(DocumentKind::Alert).await.map(drop),
+                "dead_letters" => state.dead_letters(of_all.clone()).await.map(drop),
+                "dead_letters_by_forward" => state.dead_letters(of_f.clone()).await.map(drop),
+                _ => state.dead_letter_totals().await.map(drop),
+            };
+            assert_eq!(met, Err(damaged.clone()), "{table}");
+            assert!(state.store("g", offsets(vec![partition(0, 1, &[])])).await.is_ok(), "{table}: others go on");
+        });
+    }
+}
+
+/// A database with a table about itself as it was up to version 2, or nearly.
+fn with_old_table<K: redb::Key + 'static, V: redb::Value + 'static>(
+    path: &Path,
+    key: K::SelfType<'_>,
+    value: V::SelfType<'_>,
+) {
+    let database = redb::Database::create(path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let about = redb::TableDefinition::<K, V>::new("about");
+    transaction.open_table(about).unwrap().insert(key, value).unwrap();
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn an_older_version_is_refused_with_what_to_do_and_not_called_damage() {
+    for (name, version, advice) in [
+        (OFFSETS_FILE, 1, "`barnabas offsets import` puts it aside and takes the offsets from offsets.json"),
+        (OFFSETS_FILE, 2, "`barnabas offsets import` puts it aside and takes the offsets from offsets.json"),
+        (ARCHIVE_FILE, 1, "it holds the dead letters; move it away to begin with an empty one"),
+    ] {
+        let directory = filled();
+        let path = directory.path().join(name);
+        std::fs::remove_file(&path).unwrap();
+        with_old_table::<&str, u64>(&path, "version", version);
+        let error = refused(directory.path());
+        assert_eq!(error, StateError::Older { file: path.clone(), known: 3 }, "{name} of version {version}");
+        assert!(!error.may_pass());
+        let words = error.to_string();
+        let beginning = format!("{} was written by an older barnabas (", path.display());
+        assert!(words.starts_with(&beginning) && words.contains(advice), "{words}");
+        let version_is_there = redb::TableDefinition::<&str, u64>::new("about");
+        let database = redb::Database::open(&path).unwrap();
+        let transaction = redb::ReadableDatabase::begin_read(&database).unwrap();
+        let found = transaction.open_table(version_is_there).unwrap().get("version").unwrap().unwrap().value();
+        assert_eq!(found, version, "the release that wrote it can still read it");
+    }
+}
+
+#[test]
+fn a_version_between_is_older_too_and_a_table_of_any_other_types_is_damage() {
+    let directory = filled();
+    let path = directory.path().join(ARCHIVE_FILE);
+    set_version(&path, 2);
+    assert_eq!(refused(directory.path()), StateError::Older { file: path.clone(), known: 3 });
+    std::fs::remove_file(&path).unwrap();
+    with_old_table::<&str, i64>(&path, "version", 2);
+    let error = refused(directory.path());
+    assert!(matches!(&error, StateError::Damaged { file, .. } if *file == path), "{error}");
+}
+
 #[test]
 fn a_newer_version_is_refused_by_its_number() {
     for kind in [&offsets::KIND, &archive::KIND] {
         let directory = filled();
         let path = directory.path().join(kind.name);
-        let (newer, known) = (kind.version + 1, kind.version);
-        let database = redb::Database::open(&path).unwrap();
-        let transaction = database.begin_write().unwrap();
-        transaction.open_table(file::ABOUT).unwrap().insert("version", newer).unwrap();
-        transaction.commit().unwrap();
-        drop(database);
+        let (newer, known) = (file::VERSION + 1, file::VERSION);
+        set_version(&path, newer);
         let error = refused(directory.path());
         assert_eq!(error, StateError::Newer { file: path.clone(), found: newer, known });
         assert_eq!(
@@ -170,6 +260,17 @@ fn an_import_puts_a_damaged_file_aside_under_a_free_name() {
 }
 
 #[test]
+fn an_import_puts_a_file_of_an_older_version_aside_too() {
+    let directory = filled();
+    let path = directory.path().join(OFFSETS_FILE);
+    std::fs::remove_file(&path).unwrap();
+    with_old_table::<&str, u64>(&path, "version", 2);
+    let aside = directory.path().join("offsets.redb.older-1");
+    import(directory.path(), Some(aside.clone()));
+    assert!(aside.exists());
+}
+
+#[test]
 fn an_import_into_a_sound_state_replaces_the_named_forwards_and_no_others() {
     let directory = filled();
     with_state(directory.path(), async |state| {
@@ -191,11 +292,7 @@ fn an_import_is_refused_while_a_daemon_runs_and_where_the_file_is_newer() {
         let refused = import_into(directory.path(), document.clone());
         assert!(matches!(refused, Err(StateError::InUse { .. })), "{refused:?}");
     });
-    let database = redb::Database::open(directory.path().join(OFFSETS_FILE)).unwrap();
-    let transaction = database.begin_write().unwrap();
-    transaction.open_table(file::ABOUT).unwrap().insert("version", offsets::KIND.version + 1).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
+    set_version(&directory.path().join(OFFSETS_FILE), file::VERSION + 1);
     let refused = import_into(directory.path(), document);
     assert!(matches!(refused, Err(StateError::Newer { .. })), "{refused:?}");
 }

@@ -1,20 +1,12 @@
-//! Documents beside the offsets, and a file that was written before there were any.
+//! Documents beside the offsets.
 
 use std::io::ErrorKind;
 
 use super::super::documents;
-use super::super::file::{Kind, Recovery, StateFile};
+use super::super::file::StateFile;
 use super::super::offsets::{self, OffsetsWrite};
 use super::super::simulated_disk::Disk;
 use super::*;
-
-/// offsets.redb as it was before it had documents.
-static VERSION_1: Kind = Kind {
-    name: OFFSETS_FILE,
-    version: 1,
-    recovery: Recovery::Verify,
-    create_tables: offsets::create_tables_of_version_1,
-};
 
 fn change(kind: DocumentKind, key: &str, document: Option<&str>) -> DocumentChange {
     DocumentChange { kind, key: key.to_owned(), document: document.map(str::to_owned) }
@@ -26,10 +18,6 @@ fn texts(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 
 fn store(file: &mut StateFile, write: &OffsetsWrite) -> Result<(), StateError> {
     file.write(|transaction| Ok(((), write.apply(transaction)?)))
-}
-
-fn store_offsets(fetched: i64) -> OffsetsWrite {
-    OffsetsWrite::Store { forward: "f".to_owned(), offsets: offsets(vec![partition(0, fetched, &[])]) }
 }
 
 #[test]
@@ -101,66 +89,17 @@ fn a_document_that_is_the_same_is_not_written_again() {
 }
 
 #[test]
-fn a_file_of_version_1_keeps_its_offsets_and_gets_documents_and_an_older_program_then_refuses_it() {
+fn documents_outlive_an_import() {
     let directory = tempfile::tempdir().unwrap();
-    let mut old = StateFile::open_or_create(directory.path(), &VERSION_1).unwrap();
-    store(&mut old, &store_offsets(42)).unwrap();
-    drop(old);
-    for round in 0..2 {
-        with_state(directory.path(), async |state| {
-            assert_eq!(state.forward("f").await.unwrap().partitions, [partition(0, 42, &[])], "opening {round}");
-            let expected = if round == 0 { Vec::new() } else { texts(&[("a", "1")]) };
-            assert_eq!(state.documents(DocumentKind::Alert).await.unwrap(), expected, "opening {round}");
-            state.change_documents(vec![change(DocumentKind::Alert, "a", Some("1"))]).await.unwrap();
-        });
-    }
-    let refused = StateFile::open_or_create(directory.path(), &VERSION_1).map(|_| ()).unwrap_err();
-    assert_eq!(refused, StateError::Newer { file: directory.path().join(OFFSETS_FILE), found: 2, known: 1 });
-}
-
-#[test]
-fn an_import_into_a_file_of_version_1_works_and_documents_outlive_an_import() {
-    let directory = tempfile::tempdir().unwrap();
-    drop(StateFile::open_or_create(directory.path(), &VERSION_1).unwrap());
-    let document = || {
-        let json = r#"{"barnabas_offsets":1,"forwards":[{"forward":"f","partitions":[]}]}"#;
-        OffsetsDocument::parse(json.as_bytes()).unwrap()
-    };
-    for _ in 0..2 {
-        assert_eq!(import_into(directory.path(), document()), Ok(Imported { forwards: 1, moved_aside: None }));
-        with_state(directory.path(), async |state| {
-            state.change_documents(vec![change(DocumentKind::Silence, "a", Some("1"))]).await.unwrap();
-        });
-    }
-    assert_eq!(import_into(directory.path(), document()), Ok(Imported { forwards: 1, moved_aside: None }));
+    with_state(directory.path(), async |state| {
+        state.change_documents(vec![change(DocumentKind::Silence, "a", Some("1"))]).await.unwrap();
+    });
+    let json = r#"{"barnabas_offsets":1,"forwards":[{"forward":"f","partitions":[]}]}"#;
+    let document = OffsetsDocument::parse(json.as_bytes()).unwrap();
+    assert_eq!(import_into(directory.path(), document), Ok(Imported { forwards: 1, moved_aside: None }));
     with_state(directory.path(), async |state| {
         assert_eq!(state.documents(DocumentKind::Silence).await.unwrap(), texts(&[("a", "1")]));
     });
-}
-
-#[test]
-fn a_migration_that_fails_or_is_cut_off_anywhere_loses_no_offset_and_is_done_by_the_next_opening() {
-    let mut failed = 0;
-    for seed in 0..80 {
-        let disk = Disk::new(seed);
-        let of_disk = disk.clone();
-        let mut old = StateFile::simulated(&VERSION_1, move || of_disk.backend()).unwrap();
-        store(&mut old, &store_offsets(42)).unwrap();
-        drop(old);
-        disk.fail_after(seed % 40, if seed % 2 == 0 { ErrorKind::StorageFull } else { ErrorKind::Other });
-        let of_disk = disk.clone();
-        let opened = StateFile::simulated(&offsets::KIND, move || of_disk.backend());
-        failed += u32::from(opened.is_err());
-        let after = disk.crash(seed % 3 == 0);
-        drop(opened);
-        let mut file = StateFile::simulated(&offsets::KIND, move || after.backend())
-            .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        let found = file.read(|transaction| offsets::forward(transaction, "f")).unwrap();
-        assert_eq!(found.partitions, [partition(0, 42, &[])], "seed {seed}");
-        let found = file.read(|transaction| documents::of_kind(transaction, DocumentKind::Alert)).unwrap();
-        assert_eq!(found, [], "seed {seed}");
-    }
-    assert!(failed > 10, "{failed} of the migrations met the failure");
 }
 
 #[test]
