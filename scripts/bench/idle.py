@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Measures a binary at rest: how long from exec to listening without a broker, and what it holds while it forwards a topic in
-which nothing happens.
+which nothing happens, and, too, while it watches the brokers besides.
 
-usage: idle.py BINARY [--kafka HOST:PORT]
+usage: idle.py BINARY [--kafka HOST:PORT,HOST:PORT…] [--rest SECONDS]
 
-Prints Markdown. Without --kafka only the start is measured. scripts/kafka.sh starts a Kafka; its topic `idle` is used, and the
-events go to a receiver within this script.
+Prints Markdown. Without --kafka only the start is measured. scripts/kafka.sh start --brokers 3 starts a Kafka; its topic `idle`
+is used, and the events go to a receiver within this script.
 """
 
+import argparse
 import json
 import os
 import socket
@@ -22,7 +23,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 STARTS = 25
 EVENTS = 1000
 LIMIT = 60  # seconds that anything may take
-REST = 30  # seconds without events before the figure is read: sender threads end after 30
+REST = 60  # seconds without events before the figure is read: sender threads end after 30
+WATCHING = """[monitor]
+interval = "10s"
+[[alert]]
+name = "lag"
+metric = "group_lag"
+above = 1000
+[[alert]]
+name = "offline"
+metric = "partitions_offline"
+above = 0
+"""
 received = 0
 
 
@@ -42,15 +54,20 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 def main():
-    binary = sys.argv[1]
-    kafka = sys.argv[3] if sys.argv[2:3] == ["--kafka"] else None
+    parser = argparse.ArgumentParser()
+    parser.add_argument("binary")
+    parser.add_argument("--kafka")
+    parser.add_argument("--rest", type=int, default=REST)
+    arguments = parser.parse_args()
+    binary, kafka = arguments.binary, arguments.kafka
     print(f"{binary}, {os.path.getsize(binary):,} bytes, load {os.getloadavg()[0]:.1f}\n\n| what | figure |\n|---|---|")
     times = sorted(start(binary) for _ in range(STARTS))
     print(f"| exec to listening without a broker, {STARTS} starts | {times[0] * 1000:.1f} ms at least, "
           f"{statistics.median(times) * 1000:.1f} median, {times[-1] * 1000:.1f} at most |")
     if kafka:
-        for name, value in idle(binary, kafka).items():
-            print(f"| {name} | {value / 1e6:.1f} MB |")
+        for what, watching in (("forwarding", ""), (f"forwarding, and watching {len(kafka.split(','))} brokers", WATCHING)):
+            for name, value in idle(binary, kafka, watching, arguments.rest).items():
+                print(f"| {what}: {name} | {value / 1e6:.1f} MB |")
 
 
 def start(binary):
@@ -70,15 +87,17 @@ def start(binary):
                     time.sleep(0.0002)
 
 
-def idle(binary, kafka):
+def idle(binary, kafka, watching, rest):
     """Resident memory once the events that were there are delivered and nothing has happened for a while."""
+    global received
+    received = 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     lines = "".join(json.dumps({"number": number, "text": "x" * 1000}) + "\n" for number in range(EVENTS))
     subprocess.run([binary, "topics", "create", "idle", "--partitions", "3", "--replication-factor", "1",
                     "--bootstrap-server", kafka], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     with tempfile.TemporaryDirectory(prefix="idle", dir="/tmp") as folder:
-        config = configuration(folder, free_port(), kafka, f"http://127.0.0.1:{server.server_address[1]}/")
+        config = configuration(folder, free_port(), kafka, f"http://127.0.0.1:{server.server_address[1]}/", watching)
         with daemon(binary, config) as process:
             subprocess.run([binary, "produce", "idle", "--bootstrap-server", kafka], input=lines.encode(),
                            stdout=subprocess.DEVNULL, check=True)
@@ -88,9 +107,9 @@ def idle(binary, kafka):
                     sys.exit(f"{received} of {EVENTS} events came: {open(config + '.log').read()}")
                 time.sleep(0.05)
             # The one wait without a condition: what is measured is that nothing happens.
-            time.sleep(REST)
+            time.sleep(rest)
             return {
-                f"resident after {EVENTS} events and {REST} s of rest": status(process, "VmRSS"),
+                f"resident after {EVENTS} events and {rest} s of rest": status(process, "VmRSS"),
                 "of that its own (anonymous)": status(process, "RssAnon"),
                 "of that pages of the binary": status(process, "RssFile") + status(process, "RssShmem"),
                 "peak resident": status(process, "VmHWM"),
@@ -113,11 +132,11 @@ def daemon(binary, config):
     return Running()
 
 
-def configuration(folder, port, kafka, url):
+def configuration(folder, port, kafka, url, watching=""):
     path = os.path.join(folder, "barnabas.toml")
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"""[kafka]
-bootstrap_servers = ["{kafka}"]
+bootstrap_servers = {json.dumps(kafka.split(","))}
 [state]
 dir = "{folder}/state"
 [http]
@@ -128,7 +147,7 @@ topics = ["idle"]
 start = "earliest"
 [forward.webhook]
 url = "{url}"
-""")
+{watching}""")
     return path
 
 
