@@ -45,6 +45,9 @@ main() {
     need rust
     tool cargo-deb "$DEB_VERSION"
     tool cargo-generate-rpm "$RPM_VERSION"
+    # The date in packages and image, so that the same commit and binary give the same bytes.
+    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 0)
+    export SOURCE_DATE_EPOCH
     for target in "${TARGETS[@]}"; do
         [ -f "dist/barnabas-$target" ] || die "dist/barnabas-$target is missing: scripts/build-static.sh $target"
         package "$target"
@@ -68,9 +71,6 @@ package() {
     release=$STAGE/$target/release
     mkdir -p "$release"
     cp "dist/barnabas-$target" "$release/barnabas"
-    # The date in the packages, so that the same commit gives the same package.
-    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 0)
-    export SOURCE_DATE_EPOCH
     CARGO_TARGET_DIR=$STAGE cargo deb --quiet --no-build --no-strip --target "$target" --output "dist/$(deb_name "$target")"
     # xz: the smallest of what CentOS 7's rpm knows.
     cargo generate-rpm --target "$target" --target-dir "$STAGE" --payload-compress xz --output "dist/$(rpm_name "$target")"
@@ -95,24 +95,38 @@ rpm_name() {
     esac
 }
 
+# image_platform TARGET: what registries and `podman run` go by.
+image_platform() {
+    case "$1" in
+        x86_64-*) echo linux/amd64 ;;
+        aarch64-*) echo linux/arm64 ;;
+        armv7-*) echo linux/arm/v7 ;;
+        arm-*) echo linux/arm/v6 ;;
+        i686-*) echo linux/386 ;;
+        *) die "unknown target $1" ;;
+    esac
+}
+
 # The archive holds the layers as they are, not compressed: its size is what the image takes, and both `docker load` and
 # `podman load` read it.
 image() {
-    local target=$1 name archive=dist/barnabas-$1.image.tar bytes
+    local target=$1 name archive=dist/barnabas-$1.image.tar bytes platform
     name=barnabas:$(version)
+    platform=$(image_platform "$target")
     rm -f "$archive"
     if command -v buildah >/dev/null; then
         # Nothing is run in it (FROM scratch, no RUN): no daemon and no namespaces are needed.
         local buildah=(buildah --storage-driver vfs --root "$STAGE/images" --runroot "$STAGE/images-run")
-        "${buildah[@]}" bud --quiet --isolation chroot --ignorefile .dockerignore --build-arg "TARGET=$target" \
-            -f packaging/Containerfile -t "$name" . >&2
+        "${buildah[@]}" bud --quiet --isolation chroot --ignorefile .dockerignore --platform "$platform" \
+            --timestamp "$SOURCE_DATE_EPOCH" --build-arg "TARGET=$target" -f packaging/Containerfile -t "$name" . >&2
         "${buildah[@]}" push --quiet "$name" "docker-archive:$archive" >&2
         "${buildah[@]}" rmi --all --force >/dev/null
     elif command -v podman >/dev/null; then
-        podman build --quiet --ignorefile .dockerignore --build-arg "TARGET=$target" -f packaging/Containerfile -t "$name" . >&2
+        podman build --quiet --ignorefile .dockerignore --platform "$platform" --timestamp "$SOURCE_DATE_EPOCH" \
+            --build-arg "TARGET=$target" -f packaging/Containerfile -t "$name" . >&2
         podman save --quiet --format docker-archive -o "$archive" "$name"
     elif docker info >/dev/null 2>&1; then
-        docker build --quiet --build-arg "TARGET=$target" -f packaging/Containerfile -t "$name" . >&2
+        docker build --quiet --platform "$platform" --build-arg "TARGET=$target" -f packaging/Containerfile -t "$name" . >&2
         docker save -o "$archive" "$name"
     else
         die "no image: neither Buildah nor Podman nor a running Docker (Debian: apt-get install buildah)"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Tries the packaging: unit files, scripts/install.sh, and the packages in dist/ where there are any.
+# Tries the packaging: unit files, scripts/install.sh, OpenRC's script, and the packages in dist/ where there are any.
 #
 # usage: packaging/test.sh
 #
 # install.sh runs twice: below a folder, and for real in a copy-on-write view of this machine (overlayfs in a namespace of
 # its own, by the SysV script), where it makes a user, starts the service, upgrades it, takes two bad upgrades back and
-# uninstalls. So are the .deb and the .rpm installed. Needs root and dist/barnabas-x86_64-unknown-linux-musl. What this
+# uninstalls. So are the .deb and the .rpm installed, and OpenRC's script under Debian's OpenRC, which is fetched for it. The
+# units run in a virtual machine: packaging/test-systemd.sh, which takes some minutes. Needs root and dist/barnabas-x86_64-unknown-linux-musl. What this
 # machine cannot do is said, and is no failure.
 
 set -euo pipefail
@@ -39,6 +40,14 @@ main() {
     in_a_view installer "install.sh installs, upgrades, takes back, uninstalls"
     if compgen -G "dist/*_amd64.deb" >/dev/null; then in_a_view deb "the .deb installs, upgrades and is purged"; fi
     if compgen -G "dist/*.x86_64.rpm" >/dev/null; then in_a_view rpm "the .rpm installs and is removed"; fi
+    open_rc
+    local status=0
+    if compgen -G "dist/*_amd64.deb" >/dev/null; then packaging/test-systemd.sh || status=$?; fi
+    case $status in
+        0) ;;
+        77) say "not tried: packages and units under systemd" ;;
+        *) exit "$status" ;;
+    esac
     say "all passed"
 }
 
@@ -75,21 +84,37 @@ units() {
     say "ok: units; $(tail -n 1 "$WORK/security" | sed 's/^[^A-Za-z]*//; s/ [^ ]*$//')"
 }
 
-# in_a_view TEST SENTENCE: runs inside_TEST with / as it is, and every change thrown away at the end.
+# Debian's OpenRC wants to be the init system, so its files are laid out in the view only.
+open_rc() {
+    local sentence="OpenRC starts, reloads, supervises and stops it" package
+    mkdir -p "$WORK/openrc-packages"
+    for package in libeinfo1 librc1 openrc; do
+        if ! (cd "$WORK/openrc-packages" && apt-get -qq -o APT::Sandbox::User=root download "$package" >/dev/null 2>&1); then
+            say "not tried: $sentence (apt-get does not get $package)"
+            return
+        fi
+        dpkg-deb --extract "$WORK/openrc-packages/$package"_*.deb "$WORK/openrc-files"
+    done
+    in_a_view openrc "$sentence"
+}
+
+# in_a_view TEST SENTENCE: runs inside_TEST with / as it is, and every change thrown away at the end. Loopback is its own.
 in_a_view() {
     local upper=$WORK/$1
     mkdir -p "$upper"
-    if ! unshare --mount --pid --fork true 2>/dev/null; then
+    if ! unshare --net --mount --pid --fork true 2>/dev/null; then
         say "not tried: $2 (namespaces are not allowed)"
         return
     fi
     # shellcheck disable=SC2016 # expanded by the inner shell
-    unshare --mount --pid --fork --kill-child bash -ec '
+    unshare --net --mount --pid --fork --kill-child bash -ec '
+        ip link set lo up
         mount -t tmpfs tmpfs "$1" && mkdir "$1/upper" "$1/work" "$1/new"
         mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/new"
         mount -t proc proc "$1/new/proc" && mount --rbind /dev "$1/new/dev"
         mount -t tmpfs tmpfs "$1/new/run" && mount -t tmpfs tmpfs "$1/new/tmp"
-        exec chroot "$1/new" "$2" --inside "$3"' - "$upper" "$ROOT/packaging/test.sh" "$1" >"$upper.log" 2>&1 || {
+        if [ -d "$4" ]; then cp -r "$4" "$1/new/tmp/openrc"; fi
+        exec chroot "$1/new" "$2" --inside "$3"' - "$upper" "$ROOT/packaging/test.sh" "$1" "$WORK/openrc-files" >"$upper.log" 2>&1 || {
         tail -n 30 "$upper.log" >&2
         die "failed: $2"
     }
@@ -101,12 +126,10 @@ in_a_view() {
 inside_installer() {
     set -x
     local install=$ROOT/scripts/install.sh sum
-    # A port that nobody has: the machine's own loopback is in the view.
     "$install" install --binary "$BINARY"
     id barnabas
     [ "$(stat -c '%U %a' /var/lib/barnabas)" = "barnabas 700" ]
     [ "$(stat -c '%G %a' /etc/barnabas/barnabas.toml)" = "barnabas 640" ]
-    sed -i 's/^listen = .*/listen = "127.0.0.1:0"/' /etc/barnabas/barnabas.toml
     /etc/init.d/barnabas start
     /etc/init.d/barnabas status
     [ "$(stat -c %U "/proc/$(cat /run/barnabas/barnabas.pid)")" = barnabas ]
@@ -164,6 +187,10 @@ inside_deb() {
     echo "# mine" >>/etc/barnabas/barnabas.toml
     dpkg -i "$package"
     grep -q "# mine" /etc/barnabas/barnabas.toml
+    # One that was deleted is not missed.
+    mv /etc/barnabas/barnabas.toml /tmp/kept.toml
+    dpkg -i "$package"
+    mv /tmp/kept.toml /etc/barnabas/barnabas.toml
     dpkg --remove barnabas
     [ ! -e /usr/bin/barnabas ] && [ -e /etc/barnabas/barnabas.toml ] && [ -d /var/lib/barnabas ]
     dpkg --purge barnabas
@@ -179,8 +206,50 @@ inside_rpm() {
     id barnabas
     barnabas check
     [ "$(stat -c '%G %a' /etc/barnabas/barnabas.toml)" = "barnabas 640" ]
+    echo "# mine" >>/etc/barnabas/barnabas.toml
+    rpm --upgrade --replacepkgs --nodeps "$package"
+    grep -q "# mine" /etc/barnabas/barnabas.toml
+    [ "$(stat -c '%G %a' /etc/barnabas/barnabas.toml)" = "barnabas 640" ]
     rpm --erase --nodeps barnabas
-    [ ! -e /usr/bin/barnabas ] && [ -d /var/lib/barnabas ]
+    [ ! -e /usr/bin/barnabas ] && [ -d /var/lib/barnabas ] && [ ! -e /usr/share/doc/barnabas ]
+    # What was edited is kept, under another name.
+    grep -q "# mine" /etc/barnabas/barnabas.toml.rpmsave
+}
+
+inside_openrc() {
+    set -x
+    local folder process
+    # /bin, /sbin and /lib are links.
+    for folder in bin sbin lib; do cp -a "/tmp/openrc/$folder/." "/usr/$folder/"; done
+    cp -a /tmp/openrc/usr/. /usr/
+    cp -a /tmp/openrc/etc/. /etc/
+    ldconfig
+    # What `openrc sysinit` makes.
+    mkdir -p /run/openrc/{daemons,exclusive,failed,hotplugged,inactive,options,scheduled,started,starting,stopping,tmp,wasinactive}
+    touch /run/openrc/softlevel
+    "$ROOT/scripts/install.sh" install --binary "$BINARY"
+    [ -L /etc/runlevels/default/barnabas ]
+    # The view has a network; Debian's own services do not tell OpenRC so.
+    printf '#!/sbin/openrc-run\ndepend() { provide net; }\nstart() { :; }\n' >/etc/init.d/view
+    chmod 755 /etc/init.d/view
+    touch /etc/insserv.conf
+    rc-service barnabas start
+    wait_until 10 barnabas status
+    rc-service barnabas status
+    process=$(pgrep -x barnabas)
+    [ "$(stat -c %U "/proc/$process")" = barnabas ]
+    [ "$(stat -c '%U %a' /var/log/barnabas.log)" = "barnabas 640" ]
+    rc-service barnabas reload
+    wait_until 10 grep "configuration was read again" /var/log/barnabas.log
+    [ "$(pgrep -x barnabas)" = "$process" ]
+    kill -KILL "$process"
+    wait_until 10 barnabas status
+    [ "$(pgrep -x barnabas)" != "$process" ]
+    "$ROOT/scripts/install.sh" upgrade --binary "$BINARY"
+    rc-service barnabas stop
+    if pgrep -x barnabas; then return 1; fi
+    "$ROOT/scripts/install.sh" uninstall --purge
+    [ ! -e /etc/init.d/barnabas ] && [ ! -e /etc/runlevels/default/barnabas ]
 }
 
 main "$@"
