@@ -7,7 +7,8 @@
 #
 # The machine is made of files of this one (Debian's systemd and what it needs), the .deb and the static binary in dist/;
 # its kernel is Debian's for clouds, fetched with apt-get, or the one that KERNEL names. It has no disk and no network.
-# The processor is emulated (KVM within a virtual machine is too often half of one), so it takes some minutes. Exit status 77: this machine cannot do that, and the reason.
+# The processor is emulated, since KVM within a virtual machine is too often half of one: it takes some minutes. Exit
+# status 77: this machine cannot do that, and the reason.
 
 set -euo pipefail
 
@@ -88,6 +89,9 @@ make_root() {
     # As dpkg knows it, so that the package finds what it depends on.
     # shellcheck disable=SC2086 # one argument a package
     { dpkg --status $packages 2>/dev/null || true; } >"$root/var/lib/dpkg/status"
+    # shellcheck disable=SC2016,SC2086 # dpkg's own variable; as above
+    { dpkg-query --show --showformat '${binary:Package}\n' $packages 2>/dev/null || true; } |
+        while read -r name; do : >"$root/var/lib/dpkg/info/$name.list"; done
     cp /etc/{passwd,group,shadow,gshadow,nsswitch.conf,ld.so.conf} "$root/etc/"
     sed -i '/^barnabas:/d' "$root"/etc/{passwd,group,shadow,gshadow}
     cp -r /etc/ld.so.conf.d "$root/etc/"

@@ -6,8 +6,8 @@
 # install.sh runs twice: below a folder, and for real in a copy-on-write view of this machine (overlayfs in a namespace of
 # its own, by the SysV script), where it makes a user, starts the service, upgrades it, takes two bad upgrades back and
 # uninstalls. So are the .deb and the .rpm installed, and OpenRC's script under Debian's OpenRC, which is fetched for it. The
-# units run in a virtual machine: packaging/test-systemd.sh, which takes some minutes. Needs root and dist/barnabas-x86_64-unknown-linux-musl. What this
-# machine cannot do is said, and is no failure.
+# units run in a virtual machine: packaging/test-systemd.sh, which takes some minutes. Needs root and
+# dist/barnabas-x86_64-unknown-linux-musl. What this machine cannot do is said, and is no failure.
 
 set -euo pipefail
 

@@ -161,8 +161,9 @@ package_upgrades() {
     sed -i 's/^topics = .*/topics = 7/' $CONFIG
     dpkg --install $HERE/barnabas.deb
     [ "$(process)" = "$before" ]
-    answers
+    systemctl is-active barnabas
     sed -i 's/^topics = .*/topics = ["event"]/' $CONFIG
+    answers
     ok "an upgrade restarts it; where the configuration is refused the old process runs on"
 }
 
