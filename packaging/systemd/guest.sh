@@ -18,14 +18,14 @@ main() {
     set -x
     trap 'failed $?' EXIT
     say "systemd $(systemctl --version | head -n 1)"
+    old_unit
+    installer
     package_installs
     unit_runs
     unit_is_confined
     unit_is_watched
     package_upgrades
     package_goes
-    old_unit
-    installer
     trap - EXIT
     echo "all passed" >&3
 }
@@ -187,6 +187,7 @@ package_goes() {
 
 # The package on a systemd that says that it is old: postinst writes the other unit, which this systemd understands, too.
 old_unit() {
+    mkdir -p /usr/local/bin
     # shellcheck disable=SC2016 # expanded by what is written
     printf '#!/bin/sh\n[ "$1" != --version ] || { echo "systemd 219" && exit 0; }\nexec /usr/bin/systemctl "$@"\n' >/usr/local/bin/systemctl
     chmod 755 /usr/local/bin/systemctl
