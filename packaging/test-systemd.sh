@@ -20,7 +20,7 @@ BINARY=$ROOT/dist/barnabas-x86_64-unknown-linux-musl
 WORK=${CARGO_TARGET_DIR:-$ROOT/target}/packages/systemd
 LOG=$WORK/console.log
 CANNOT=77
-LIMIT=600 # seconds for everything within the machine
+LIMIT=900 # seconds for everything within the machine
 # What is in the machine, with everything these depend on.
 CONTENT=(base-files base-passwd bash coreutils dash dbus diffutils dpkg findutils grep gzip hostname init-system-helpers
     kmod libc-bin login mount ncurses-base passwd procps sed systemd systemd-sysv tar util-linux)
@@ -135,6 +135,7 @@ INIT
 
 # boot KERNEL INITRAMFS
 boot() {
+    rm -f "$LOG"
     say "booting; its console: $LOG"
     timeout --kill-after 10 "$LIMIT" qemu-system-x86_64 -accel tcg -m 1024 -smp 2 -kernel "$1" -initrd "$2" -nodefaults -no-reboot \
         -display none -serial "file:$LOG" -append "console=ttyS0 quiet panic=-1 systemd.show_status=no systemd.unit=test.service" </dev/null ||
