@@ -117,9 +117,21 @@ remap_flags() {
     printf -- '--remap-path-prefix=/usr/lib/rustlib/src/rust/library/='
 }
 
-# What all ways have in common: fixed addresses (no dynamic section), no tables for unwinding, since a panic aborts, and one
-# copy of functions that came out the same. (lld folds code only, and neither Rust nor the C code here compares functions.)
-common_flags() { echo "-Crelocation-model=static -Cforce-unwind-tables=no -Clink-arg=--icf=all -Clink-arg=-O2 $(remap_flags)"; }
+# What rustup's way and Debian's have in common: fixed addresses (no dynamic section), no tables for unwinding, since a panic
+# aborts, one copy of functions that came out the same, and of those that differ in constants only. (lld folds code only, and
+# neither Rust nor the C code here compares functions.)
+common_flags() {
+    echo "-Clinker-flavor=ld -Crelocation-model=static -Cforce-unwind-tables=no -Cllvm-args=-enable-global-merge-func" \
+        "-Clink-arg=--icf=all -Clink-arg=-O2 $(remap_flags)"
+}
+
+# use_linker TARGET FIRST LAST: scripts/lib/link.sh, with words for before and behind what rustc gives it.
+use_linker() {
+    export "CARGO_TARGET_$(environment_name "$1")_LINKER=$ROOT/scripts/lib/link.sh" BARNABAS_LLD BARNABAS_NM \
+        BARNABAS_LINK_FIRST=$2 BARNABAS_LINK_LAST=$3
+    BARNABAS_LLD=$(llvm_tool ld.lld)
+    BARNABAS_NM=$(llvm_tool llvm-nm)
+}
 
 environment_name() { tr 'a-z-' 'A-Z_' <<<"$1"; }
 
@@ -135,9 +147,6 @@ why_not_rustup() {
     timeout "$RUSTUP_LIMIT" rustup target add "$1" >/dev/null 2>&1 || echo "it cannot get the target"
 }
 
-# llvm_tool NAME: the tool, with or without its version in its name.
-llvm_tool() { command -v "$1-$LLVM" || command -v "$1" || true; }
-
 build_by_rustup() {
     local target=$1 name flags
     need rust
@@ -149,7 +158,10 @@ build_by_rustup() {
     fi
     # Only the headers: the library is the one that rustup brought.
     musl_headers "$target"
-    flags="-Clinker=$(llvm_tool ld.lld) -Clinker-flavor=ld.lld -Clink-self-contained=yes $(common_flags)"
+    flags="-Clink-self-contained=yes $(common_flags)"
+    # First of all the stub: rustup's unwinder has nothing to read, and stays out.
+    debian_unwinder_stub "$MUSL_HOME/rustup/$target" "$(musl_triple "$target")" "$(clang_cpu "$target")"
+    use_linker "$target" "$MUSL_HOME/rustup/$target/unwind.o" ''
     export "CC_${target//-/_}=$(llvm_tool clang)" "AR_${target//-/_}=$(llvm_tool llvm-ar)" \
         "CFLAGS_${target//-/_}=$(debian_c_flags "$target")" "CARGO_TARGET_${name}_RUSTFLAGS=$flags"
     local own_std=()
@@ -186,13 +198,15 @@ build_by_cross() {
 # --- Debian ---
 
 build_by_debian() {
-    local target=$1 name flags
+    local target=$1 name flags library
     debian_prepare "$target"
     name=$(environment_name "$target")
-    MUSL_LIB=$(debian_library_folder "$target")
-    flags="-Clinker=$(debian_linker) -Clinker-flavor=ld -Clink-self-contained=no $(common_flags)"
+    library=$(debian_library_folder "$target")
+    flags="-Clink-self-contained=no $(common_flags)"
+    # With musl's start files, which rustc leaves to a C compiler otherwise.
+    use_linker "$target" "$library/crt1.o $library/crti.o" "-L$library $library/crtn.o"
     # Debian's cargo and rustc, not rustup's: the standard library's source is of exactly that compiler.
-    export MUSL_LIB PATH=/usr/bin:/bin RUSTC_BOOTSTRAP=1 "CC_${target//-/_}=clang-$LLVM" \
+    export PATH=/usr/bin:/bin RUSTC_BOOTSTRAP=1 "CC_${target//-/_}=clang-$LLVM" \
         "AR_${target//-/_}=llvm-ar-$LLVM" "CFLAGS_${target//-/_}=$(debian_c_flags "$target")" \
         "CARGO_TARGET_${name}_RUSTFLAGS=$flags"
     unset RUSTUP_TOOLCHAIN RUSTC CARGO

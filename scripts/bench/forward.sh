@@ -3,10 +3,12 @@
 # beside a load generator, on this machine, which broker and receiver share.
 #
 # usage: scripts/bench/forward.sh [--profile release|quick] [--events N] [SCENARIO…]
+#        scripts/bench/forward.sh [--events N] --compare FILE FILE…
 #
 #   --profile   release (default): the binary that is shipped; quick: built in a quarter of the time
 #   --events    how many events of 1 KB wait in 6 partitions (default 200000)
 #   SCENARIO    at-once, delayed, restart, memory (default: all of them, 15 minutes)
+#   --compare   only these binaries, in turns, five times each, and how they do beside the first of them
 #
 # Prints Markdown. Rates mean little while the machine has other work: see the load that is printed first. docs/performance.md
 # says what the figures were.
@@ -19,7 +21,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=scripts/lib/need.sh
 . "$ROOT/scripts/lib/need.sh"
 
-PROFILE=release EVENTS=200000 SCENARIOS=()
+PROFILE=release EVENTS=200000 SCENARIOS=() COMPARE=()
 PYTHON="${XDG_CACHE_HOME:-$HOME/.cache}/barnabas/bench-venv/bin/python"
 
 main() {
@@ -30,7 +32,7 @@ main() {
     say "building (profile $PROFILE)"
     # The receiver and the load generator are the same in every run, so that runs can be compared.
     cargo build --quiet --profile quick --example webhook-receiver --example webhook-load
-    cargo build --quiet --profile "$PROFILE" --bin barnabas
+    [ ${#COMPARE[@]} -gt 0 ] || cargo build --quiet --profile "$PROFILE" --bin barnabas
 
     local kafka
     kafka=$(mktemp -d "${TMPDIR:-/tmp}/barnabas-bench-kafka.XXXXXX")
@@ -41,6 +43,10 @@ main() {
     . "$kafka/env"
     say "filling the topics"
     "$PYTHON" scripts/bench/fill.py "$BOOTSTRAP" events 6 "$EVENTS" 1024
+    if [ ${#COMPARE[@]} -gt 0 ]; then
+        "$PYTHON" scripts/bench/measure.py --bootstrap "$BOOTSTRAP" --binaries target/quick --events "$EVENTS" "${COMPARE[@]/#/--compare=}"
+        return
+    fi
     "$PYTHON" scripts/bench/fill.py "$BOOTSTRAP" large 6 2000 500000
     "$PYTHON" scripts/bench/fill.py "$BOOTSTRAP" nothing 6 0 0
 
@@ -55,6 +61,12 @@ parse() {
             -h | --help) print_header "$0" && exit ;;
             --profile) PROFILE=${2:?--profile needs a value} && shift ;;
             --events) EVENTS=${2:?--events needs a value} && shift ;;
+            --compare)
+                shift
+                [ $# -gt 1 ] || usage_error "--compare needs two files"
+                COMPARE=("$@")
+                return
+                ;;
             at-once | delayed | restart | memory) SCENARIOS+=("$1") ;;
             *) usage_error "unknown argument '$1'" ;;
         esac

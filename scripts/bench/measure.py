@@ -1,9 +1,9 @@
 """Measures barnabas beside a plain Python consumer and a load generator, all against the same receiver, and prints a
 Markdown table. scripts/bench/forward.sh calls it, and has brought up Kafka and filled the topics `events` and `large`.
 
-usage: measure.py --bootstrap HOST:PORT --binaries FOLDER [--barnabas FILE] [--events N] [SCENARIO…]
+usage: measure.py --bootstrap HOST:PORT --binaries FOLDER [--barnabas FILE] [--events N] [--compare FILE]… [SCENARIO…]
 
-Scenarios: at-once, delayed, restart, memory (default: all of them).
+Scenarios: at-once, delayed, restart, memory (default: all of them). --compare: nothing but these binaries, one beside the other.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import pathlib
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -225,6 +226,23 @@ def report(what, process):
     print(f"| {what} | {process.resident('VmRSS'):.1f} MB | {process.resident('VmHWM'):.1f} MB |", flush=True)
 
 
+def compare(bench, files, rounds=5):
+    """The same work by each of the binaries, in turns, so that what else the machine does hits all of them."""
+    heading()
+    results = {file: [] for file in files}
+    for _ in range(rounds):
+        for file in files:
+            bench.barnabas_file = file
+            results[file].append(measure(bench, file.name, [], bench.events, lambda it: bench.barnabas(bench.configuration(it.url))))
+    print(f"\n| medians of {rounds} | bytes | events/s | CPU s / 100,000 | rate, first = 100 % | CPU, first = 100 % |\n|---|---|---|---|---|---|")
+    medians = {file: [statistics.median(column) for column in zip(*results[file])] for file in files}
+    first_rate, first_cpu = medians[files[0]]
+    for file, (rate, cpu) in medians.items():
+        print(
+            f"| {file.name} | {file.stat().st_size:,} | {rate:,.0f} | {cpu:.2f} | {rate / first_rate * 100:.0f} % | {cpu / first_cpu * 100:.0f} % |"
+        )
+
+
 SCENARIOS = {"at-once": at_once, "delayed": delayed, "restart": restart, "memory": memory}
 
 
@@ -234,6 +252,7 @@ def main():
     parser.add_argument("--binaries", required=True, type=pathlib.Path)
     parser.add_argument("--barnabas", type=pathlib.Path)
     parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--compare", type=pathlib.Path, action="append")
     parser.add_argument("scenarios", nargs="*", default=list(SCENARIOS))
     arguments = parser.parse_args()
     # A kill of this script must end the children, too.
@@ -241,6 +260,9 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="barnabas-bench."))
     with open(folder / "log", "w") as log:
         bench = Bench(arguments, folder, log)
+        if arguments.compare:
+            compare(bench, arguments.compare)
+            arguments.scenarios = []
         for scenario in arguments.scenarios:
             SCENARIOS[scenario](bench)
     shutil.rmtree(folder)

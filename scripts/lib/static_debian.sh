@@ -11,6 +11,9 @@ LLVM=19
 # zig's package carries musl in source; the only thing it is used for is a libc of ARMv6, which Debian has not.
 ZIG_VERSION=0.17.1
 
+# llvm_tool NAME: the tool, with or without its version in its name.
+llvm_tool() { command -v "$1-$LLVM" || command -v "$1" || true; }
+
 # debian_missing: the packages that this way needs and that are not there.
 debian_missing() {
     local package
@@ -108,6 +111,7 @@ zig_c_library() {
 # debian_unwinder_stub FOLDER TRIPLE FLAGS: panic = abort needs no unwinder; the standard library asks for one to print
 # RUST_BACKTRACE, and is told that there is nothing to see.
 debian_unwinder_stub() {
+    mkdir -p "$1"
     cat >"$MUSL_HOME/unwind.c" <<'C'
 int _Unwind_Backtrace(void *trace, void *data) { return 5; /* _URC_END_OF_STACK */ }
 unsigned long _Unwind_GetIP(void *context) { return 0; }
@@ -119,23 +123,10 @@ void __aeabi_unwind_cpp_pr0(void) {}
 void __aeabi_unwind_cpp_pr1(void) {}
 C
     # shellcheck disable=SC2086 # a list of words
-    "clang-$LLVM" --target="$2" $3 -Os -ffunction-sections -c "$MUSL_HOME/unwind.c" -o "$1/unwind.o"
-    "llvm-ar-$LLVM" rcsD "$1/libunwind.a" "$1/unwind.o"
+    "$(llvm_tool clang)" --target="$2" $3 -Os -ffunction-sections -c "$MUSL_HOME/unwind.c" -o "$1/unwind.o"
+    "$(llvm_tool llvm-ar)" rcsD "$1/libunwind.a" "$1/unwind.o"
     # On ARMv6 the allocator asks for a libatomic. What would be in it is in Rust's compiler_builtins.
-    "llvm-ar-$LLVM" rcsD "$1/libatomic.a"
-}
-
-# debian_linker: ld.lld with musl's start files, which rustc leaves to a C compiler otherwise.
-debian_linker() {
-    local linker=$MUSL_HOME/musl-lld
-    mkdir -p "$MUSL_HOME"
-    cat >"$linker.new" <<EOF2
-#!/bin/sh
-exec ld.lld-$LLVM "\$MUSL_LIB/crt1.o" "\$MUSL_LIB/crti.o" "\$@" -L"\$MUSL_LIB" "\$MUSL_LIB/crtn.o"
-EOF2
-    chmod +x "$linker.new"
-    mv "$linker.new" "$linker"
-    echo "$linker"
+    "$(llvm_tool llvm-ar)" rcsD "$1/libatomic.a"
 }
 
 # debian_c_flags TARGET: no C library but musl's headers, every function in a section of its own, no unwind tables.
