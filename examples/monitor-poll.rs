@@ -5,7 +5,6 @@
 //! `watch` is the CPU time for what follows a poll: lag, ages, status, distribution, with the history that the monitor
 //! keeps. scripts/bench/monitor.sh makes a cluster to point it at.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use barnabas::config::schema::{ClusterSettings, HostPort, Selection};
 use barnabas::kafka::wire::Client;
 use barnabas::logic::watch::{Snapshot, Watch};
 use barnabas::monitor::poll::Poller;
+use litemap::LiteMap;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -44,7 +44,7 @@ fn settings(bootstrap: &str) -> Result<ClusterSettings, Box<dyn Error>> {
         bootstrap_servers: bootstrap.split(',').map(server).collect::<Result<_, _>>()?,
         client_id: "monitor-poll".to_owned(),
         request_timeout: Duration::from_secs(10),
-        addresses: BTreeMap::new(),
+        addresses: LiteMap::new(),
         tls: None,
         sasl: None,
     })
@@ -53,7 +53,7 @@ fn settings(bootstrap: &str) -> Result<ClusterSettings, Box<dyn Error>> {
 fn describe(snapshot: &Snapshot) -> String {
     let partitions: usize = snapshot.topics.values().map(|topic| topic.partitions.len()).sum();
     let pairs: usize = snapshot.groups.values().filter_map(|group| group.committed.as_ref()).map(Vec::len).sum();
-    let brokers = snapshot.brokers.as_ref().map_or(0, BTreeMap::len);
+    let brokers = snapshot.brokers.as_ref().map_or(0, LiteMap::len);
     let (topics, groups) = (snapshot.topics.len(), snapshot.groups.len());
     format!(
         "{brokers} brokers, {topics} topics, {partitions} partitions, {groups} groups, {pairs} group-partition pairs"
@@ -77,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{:>4} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}", "-", 0, 0, 0, 0, memory("VmRSS")?, memory("VmHWM")?);
         for number in 1..=polls {
             let (requests, began, cpu) = (poller.requests(), clock::now(), cpu_time()?);
-            let snapshot = poller.poll(&ages, BTreeMap::new()).await;
+            let snapshot = poller.poll(&ages, LiteMap::new()).await;
             let (polled, took) = (cpu_time()?, clock::now().since(began));
             watch.observe(snapshot);
             let watched = cpu_time()?.saturating_sub(polled);

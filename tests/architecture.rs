@@ -57,6 +57,10 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("TableDefinition", &["state/table"]),
     ("toml", &["config"]),
     ("kafka_protocol", &["kafka"]),
+    (
+        "litemap",
+        &["cli", "config", "daemon", "forward", "http/metrics/alerts", "kafka", "logic", "monitor", "status/made_up"],
+    ),
     ("rskafka", &["kafka/producer"]),
     ("rsasl", &["kafka/sasl"]),
     ("flate2", &["kafka/records"]),

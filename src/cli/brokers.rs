@@ -1,9 +1,9 @@
 //! `barnabas brokers`: who they are, which one controls the cluster, what each leads and holds, and whether it can be
 //! stopped; on request the versions that they speak and their disks.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -16,6 +16,7 @@ use crate::kafka::admin::log_dirs::{LogDir, PerBroker, ReplicasWanted};
 use crate::kafka::metadata::{ClusterMetadata, Partition, TopicsWanted};
 use crate::kafka::survey::MinInsync;
 use crate::kafka::wire::{BrokerVersions, Client, Error, KafkaError};
+use crate::logic::sorted_set::SortedSet;
 use crate::logic::watch::distribution;
 use crate::logic::watch::snapshot::{PartitionSeen, TopicSeen};
 use crate::logic::watch::view::{BrokerView, Restart};
@@ -140,7 +141,7 @@ async fn versions(client: &Client, metadata: &ClusterMetadata) -> PerBroker<Brok
         let client = client.clone();
         tasks.spawn(async move { (broker, client.api_versions(broker).await) });
     }
-    let mut found = BTreeMap::new();
+    let mut found = LiteMap::new();
     while let Some(answer) = tasks.join_next().await {
         found.extend(answer.ok());
     }
@@ -155,7 +156,7 @@ async fn log_dirs(client: &Client, metadata: &ClusterMetadata) -> PerBroker<Vec<
 fn documents(metadata: &ClusterMetadata, mut answers: Answers, failures: &mut Vec<String>) -> Vec<BrokerDocument> {
     let loads = loads(metadata);
     let mut shares = shares(metadata, &answers.min_insync);
-    let ids: BTreeSet<i32> = metadata.brokers.keys().chain(loads.keys()).copied().collect();
+    let ids: SortedSet<i32> = metadata.brokers.keys().chain(loads.keys()).copied().collect();
     let mut documents = Vec::with_capacity(ids.len());
     for id in ids {
         let live = metadata.brokers.get(&id);
@@ -211,8 +212,8 @@ struct Load {
     out_of_sync: usize,
 }
 
-fn loads(metadata: &ClusterMetadata) -> BTreeMap<i32, Load> {
-    let mut loads: BTreeMap<i32, Load> = BTreeMap::new();
+fn loads(metadata: &ClusterMetadata) -> LiteMap<i32, Load> {
+    let mut loads: LiteMap<i32, Load> = LiteMap::new();
     for partition in metadata.topics.values().flat_map(|topic| topic.partitions.values()) {
         if let Some(leader) = partition.leader {
             loads.entry(leader).or_default().leaders += 1;
@@ -227,7 +228,7 @@ fn loads(metadata: &ClusterMetadata) -> BTreeMap<i32, Load> {
 }
 
 /// By the arithmetic of the monitor.
-fn shares(metadata: &ClusterMetadata, min_insync: &MinInsync) -> BTreeMap<i32, BrokerView> {
+fn shares(metadata: &ClusterMetadata, min_insync: &MinInsync) -> LiteMap<i32, BrokerView> {
     let partition = |(number, partition): (&i32, &Partition)| PartitionSeen {
         number: *number,
         leader: partition.leader,
@@ -235,7 +236,7 @@ fn shares(metadata: &ClusterMetadata, min_insync: &MinInsync) -> BTreeMap<i32, B
         isr: partition.isr.as_slice().into(),
         ..PartitionSeen::default()
     };
-    let mut topics: BTreeMap<Arc<str>, TopicSeen> = BTreeMap::new();
+    let mut topics: LiteMap<Arc<str>, TopicSeen> = LiteMap::new();
     let mut untold = Vec::new();
     for (name, topic) in &metadata.topics {
         match topic.error {
@@ -336,7 +337,7 @@ fn api_versions_table(brokers: &[BrokerDocument]) -> Table {
         Column::Right("USED"),
         Column::Left("BROKERS"),
     ]);
-    let mut same: BTreeMap<&ApiDocument, Vec<String>> = BTreeMap::new();
+    let mut same: LiteMap<&ApiDocument, Vec<String>> = LiteMap::new();
     for broker in brokers {
         for api in broker.api_versions.iter().flatten() {
             same.entry(api).or_default().push(broker.broker.to_string());
@@ -396,18 +397,18 @@ mod tests {
             offline: vec![3],
             error: None,
         };
-        let partitions = BTreeMap::from([(0, partition(Some(1), &[1, 2])), (1, partition(None, &[2]))]);
+        let partitions = LiteMap::from_iter([(0, partition(Some(1), &[1, 2])), (1, partition(None, &[2]))]);
         let topic = Topic { id: None, internal: false, error: None, partitions };
         ClusterMetadata {
             cluster_id: None,
             controller: Some(2),
-            brokers: BTreeMap::from([(1, broker(1)), (2, broker(2))]),
-            topics: BTreeMap::from([("event".into(), topic)]),
+            brokers: LiteMap::from_iter([(1, broker(1)), (2, broker(2))]),
+            topics: LiteMap::from_iter([("event".into(), topic)]),
         }
     }
 
     fn min_insync(replicas: u32) -> MinInsync {
-        MinInsync { of: BTreeMap::from([("event".into(), replicas)]), errors: Vec::new() }
+        MinInsync { of: LiteMap::from_iter([("event".into(), replicas)]), errors: Vec::new() }
     }
 
     #[test]
@@ -441,8 +442,8 @@ mod tests {
 
     #[test]
     fn brokers_that_speak_the_same_versions_share_a_line() {
-        let versions = |last| Ok(BrokerVersions(BTreeMap::from([(1, (4, last)), (3, (0, 12))])));
-        let versions = Some(BTreeMap::from([(1, versions(17)), (2, versions(18))]));
+        let versions = |last| Ok(BrokerVersions(LiteMap::from_iter([(1, (4, last)), (3, (0, 12))])));
+        let versions = Some(LiteMap::from_iter([(1, versions(17)), (2, versions(18))]));
         let answers = Answers { min_insync: min_insync(1), controller: Ok(None), versions, log_dirs: None };
         let table = api_versions_table(&documents(&metadata(), answers, &mut Vec::new())).separated();
         let lines: Vec<&str> = table.lines().skip(1).collect();

@@ -4,8 +4,6 @@
 mod lines;
 mod read;
 
-use std::collections::BTreeMap;
-
 use super::cluster;
 use super::definitions::{Consume, ConsumeFormat};
 use super::failure::Failure;
@@ -19,6 +17,7 @@ use crate::logic::offset_tracker::Position;
 use crate::logic::position::RequestedPosition;
 use crate::logic::record::TopicPartition;
 use lines::{Lines, Shape};
+use litemap::LiteMap;
 use read::{Ends, Reading};
 
 pub(super) fn consume(command: Consume, output: &mut Output<'_>) -> Result<(), Failure> {
@@ -58,7 +57,7 @@ async fn begin(client: Client, command: &Consume, position: RequestedPosition) -
     let names = partitions(command, &topic)?;
     let (begins, ends) =
         tokio::join!(positions::resolve(&client, &names, position), ends(&client, &names, command.follow));
-    let begins: BTreeMap<TopicPartition, Position> = begins.map_err(Failure::failed)?;
+    let begins: LiteMap<TopicPartition, Position> = begins.map_err(Failure::failed)?;
     Reading::new(client, &command.topic, command.partition, begins, ends?)
 }
 
@@ -68,7 +67,7 @@ fn partitions(command: &Consume, topic: &Topic) -> Result<Vec<TopicPartition>, F
         None => Ok(topic.partitions.keys().map(name).collect()),
         Some(partition) if topic.partitions.contains_key(partition) => Ok(vec![name(partition)]),
         Some(partition) => {
-            let last = topic.partitions.keys().last().copied().unwrap_or_default();
+            let last = topic.partitions.last().map_or(0, |(number, _)| *number);
             Err(Failure::failed(format!(
                 "topic {} has no partition {partition}: its last one is {last}",
                 command.topic

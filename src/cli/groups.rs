@@ -3,8 +3,6 @@
 mod describe;
 mod reset;
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use super::ask;
@@ -17,6 +15,7 @@ use crate::config::closest;
 use crate::kafka::admin::describe_groups::{GroupDescription, GroupMember, GroupType};
 use crate::kafka::wire::{Client, Error, KafkaError};
 use crate::logic::printable::printable;
+use crate::logic::sorted_set::SortedSet;
 
 pub(super) fn groups(command: Groups, output: &mut Output<'_>) -> Result<(), Failure> {
     match command.command {
@@ -44,7 +43,7 @@ pub(super) fn groups(command: Groups, output: &mut Output<'_>) -> Result<(), Fai
 
 /// Each name once, in order.
 fn at_least_one(names: &[String]) -> Result<Vec<String>, Failure> {
-    let names: BTreeSet<String> = names.iter().cloned().collect();
+    let names: SortedSet<String> = names.iter().cloned().collect();
     if names.is_empty() {
         return Err(Failure::Usage("which group? `barnabas groups list` names them".to_owned()));
     }

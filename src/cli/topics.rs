@@ -2,7 +2,6 @@
 
 mod describe;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -18,6 +17,7 @@ use super::table::{Column, Table};
 use crate::kafka::admin::create_topics::{CreateMode, NewTopic};
 use crate::kafka::metadata::{ClusterMetadata, Partition, Topic, TopicsWanted};
 use crate::kafka::wire::{Client, Error, KafkaError};
+use crate::logic::sorted_set::SortedSet;
 
 pub(super) fn topics(command: Topics, output: &mut Output<'_>) -> Result<(), Failure> {
     match command.command {
@@ -166,7 +166,7 @@ fn not_created(client: &Client, name: &str, error: &Error) -> Failure {
 }
 
 fn delete_topics(command: &TopicsDelete) -> Result<(), Failure> {
-    let names: BTreeSet<&str> = command.topics.iter().map(String::as_str).collect();
+    let names: SortedSet<&str> = command.topics.iter().map(String::as_str).collect();
     if names.is_empty() {
         return Err(Failure::Usage("which topics? `barnabas topics delete TOPIC…`".to_owned()));
     }
@@ -190,7 +190,7 @@ fn delete_topics(command: &TopicsDelete) -> Result<(), Failure> {
 }
 
 /// The topics as the question names them. One that is not there, or that is Kafka's own, keeps all from being deleted.
-async fn doomed(client: &Client, names: &BTreeSet<&str>) -> Result<String, Failure> {
+async fn doomed(client: &Client, names: &SortedSet<&str>) -> Result<String, Failure> {
     let wanted: Vec<Arc<str>> = names.iter().map(|name| Arc::from(*name)).collect();
     let metadata = client.metadata(TopicsWanted::Named(wanted)).await.map_err(Failure::failed)?;
     let mut described = Vec::with_capacity(names.len());

@@ -1,6 +1,5 @@
 //! `[[alert]]`: a rule on a metric. Knows the metrics by name, and decides nothing about alerts.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -293,8 +292,8 @@ fn read_notify(section: &mut Section<'_>, known: &Known<'_>) -> Vec<String> {
     let Some(texts) = section.texts_or_none("notify") else {
         return known.channels.to_vec();
     };
-    let mut channels = BTreeMap::new();
-    for (index, text) in texts.into_iter().enumerate() {
+    let mut channels = Vec::new();
+    for text in texts {
         if !known.channels.contains(&text.value) {
             let hint = match known.channels {
                 [] => Some("there is no channel yet; add [notify.NAME]".to_owned()),
@@ -303,9 +302,9 @@ fn read_notify(section: &mut Section<'_>, known: &Known<'_>) -> Vec<String> {
             let message = format!("`notify` {}: there is no channel of this name", section.place());
             section.reading.problem(text.span, message, hint);
         }
-        channels.entry(text.value).or_insert(index);
+        if !channels.contains(&text.value) {
+            channels.push(text.value);
+        }
     }
-    let mut channels: Vec<(String, usize)> = channels.into_iter().collect();
-    channels.sort_by_key(|(_, index)| *index);
-    channels.into_iter().map(|(name, _)| name).collect()
+    channels
 }

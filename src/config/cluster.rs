@@ -1,10 +1,10 @@
 //! `[kafka]` and `[clusters.NAME]`, and the `tls` table, which is the same everywhere. Connects to nothing.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use rustls_pki_types::ServerName;
 
 use super::address::parse_host_port;
@@ -15,8 +15,8 @@ use super::schema::{ClusterSettings, HostPort, SaslMechanism, SaslSettings, TlsS
 pub(super) const TIME_LIMIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(3600);
 
 /// Reads all clusters, by name.
-pub(super) fn read_clusters(top: &mut Section<'_>) -> BTreeMap<String, ClusterSettings> {
-    let mut clusters = BTreeMap::new();
+pub(super) fn read_clusters(top: &mut Section<'_>) -> LiteMap<String, ClusterSettings> {
+    let mut clusters = LiteMap::new();
     if let Some(section) = top.section("kafka") {
         clusters.insert("default".to_owned(), read_cluster("default", section));
     }
@@ -72,8 +72,8 @@ fn parse_client_id(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn read_addresses(section: &mut Section<'_>) -> BTreeMap<HostPort, HostPort> {
-    let mut addresses = BTreeMap::new();
+fn read_addresses(section: &mut Section<'_>) -> LiteMap<HostPort, HostPort> {
+    let mut addresses = LiteMap::new();
     for (advertised, span, text) in section.entries("addresses") {
         let problem = |span, message| {
             section.reading.problem(span, format!("`addresses` {}: {message}", section.place()), None);

@@ -1,9 +1,9 @@
 //! `[[forward]]`: from which topics, through which steps, to which webhook. Compiles no jq and knows no topic.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::DateTime;
+use litemap::LiteMap;
 
 use super::cluster::check_name;
 use super::reader::Section;
@@ -22,7 +22,7 @@ const TEN_YEARS: Duration = Duration::from_secs(3650 * 24 * 3600);
 const MIB: u64 = 1 << 20;
 
 /// Reads one forward; its cluster must be one of `clusters`.
-pub(super) fn read_forward(mut section: Section<'_>, clusters: &BTreeMap<String, ClusterSettings>) -> ForwardSettings {
+pub(super) fn read_forward(mut section: Section<'_>, clusters: &LiteMap<String, ClusterSettings>) -> ForwardSettings {
     section.require("name", "name = \"guance-to-omp\"");
     section.require("topics", "topics = [\"event\"]");
     let name = section.parsed("name", "a string", |name| check_name(name).map(|()| name.to_owned()));
@@ -63,7 +63,7 @@ pub(super) fn read_forward(mut section: Section<'_>, clusters: &BTreeMap<String,
     forward
 }
 
-fn read_cluster_name(section: &mut Section<'_>, clusters: &BTreeMap<String, ClusterSettings>) -> String {
+fn read_cluster_name(section: &mut Section<'_>, clusters: &LiteMap<String, ClusterSettings>) -> String {
     let given = section.text("cluster");
     let name = given.unwrap_or_else(|| "default".to_owned());
     // Where there is no cluster at all, that is said once.

@@ -1,11 +1,12 @@
 //! `${NAME}` and `${file:PATH}` in the strings of the configuration, and where the process environment comes in.
 //! Reads the files it is told to; what it reads never appears in its messages.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use litemap::LiteMap;
 
 /// The largest file that a secret or an inserted text is read from, in bytes.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -14,7 +15,7 @@ const LARGEST_FILE: u64 = 1 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// Environment variables by name.
-    pub variables: BTreeMap<String, OsString>,
+    pub variables: LiteMap<String, OsString>,
     /// Where systemd put the credentials of the unit (LoadCredential=), from $CREDENTIALS_DIRECTORY.
     pub credentials_directory: Option<PathBuf>,
 }
@@ -22,7 +23,7 @@ pub struct Environment {
 impl Environment {
     /// The environment of this process. Variables whose names are not UTF-8 cannot be named in the file.
     pub fn of_process() -> Self {
-        let variables: BTreeMap<_, _> =
+        let variables: LiteMap<_, _> =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
         let credentials_directory =
             variables.get("CREDENTIALS_DIRECTORY").filter(|path| !path.is_empty()).map(PathBuf::from);
@@ -130,7 +131,7 @@ mod tests {
 
     fn environment() -> Environment {
         let variables = [("NAME", "value"), ("EMPTY", ""), ("NESTED", "${NAME}")];
-        let mut variables: BTreeMap<_, _> =
+        let mut variables: LiteMap<_, _> =
             variables.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value))).collect();
         variables.insert("BYTES".to_owned(), OsString::from_vec(vec![0xff]));
         Environment { variables, credentials_directory: None }
@@ -172,7 +173,7 @@ mod tests {
         std::fs::write(folder.path().join("binary"), [0xff]).unwrap();
         std::fs::write(folder.path().join("large"), "x".repeat(1 << 20) + "y").unwrap();
         let environment =
-            Environment { variables: BTreeMap::new(), credentials_directory: Some(credentials.path().to_owned()) };
+            Environment { variables: LiteMap::new(), credentials_directory: Some(credentials.path().to_owned()) };
         let lookup = Lookup { environment: &environment, folder: folder.path() };
         assert_eq!(lookup.expand("<${file:both}>").unwrap().value, "<credential>");
         assert_eq!(lookup.expand("<${file:beside}>").unwrap().value, "<two\nlines>", "one newline is cut");

@@ -1,7 +1,8 @@
 //! `monitor.jmx`: where brokers tell their own figures. One URL for all brokers, or an entry for each. Connects to nothing.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::cluster::{TIME_LIMIT, read_tls};
 use super::jmx_address::{Address, for_host};
@@ -17,8 +18,8 @@ const HOST: &str = "{host}";
 const LARGEST_ID: u64 = i32::MAX as u64;
 
 /// Reads the key, by cluster; `watched` are the clusters that an entry may be about.
-pub(super) fn read_jmx(section: &mut Section<'_>, watched: &[String]) -> BTreeMap<String, Vec<JmxSettings>> {
-    let mut sources: BTreeMap<String, Vec<JmxSettings>> = BTreeMap::new();
+pub(super) fn read_jmx(section: &mut Section<'_>, watched: &[String]) -> LiteMap<String, Vec<JmxSettings>> {
+    let mut sources: LiteMap<String, Vec<JmxSettings>> = LiteMap::new();
     if !section.is_array("jmx") {
         if let Some(url) = section.parsed("jmx", "a URL or an array of tables", |url| parse_url(url, None)) {
             let source = JmxSettings { broker: None, url, username: None, password: None, tls: None, timeout: TIMEOUT };

@@ -2,13 +2,13 @@
 //! files of its own. All problems of a file are found in one go, unless it is not TOML at all.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use litemap::LiteMap;
 use toml::de::DeTable;
 
 use super::alert::{self, read_alerts};
@@ -91,7 +91,7 @@ fn read_file(path: &Path) -> Result<String, String> {
 }
 
 /// Also says which forward stands where.
-fn read_config(mut top: Section<'_>, path: PathBuf) -> (Config, BTreeMap<String, usize>) {
+fn read_config(mut top: Section<'_>, path: PathBuf) -> (Config, LiteMap<String, usize>) {
     let shutdown_timeout = read_process(top.section("process"));
     let clusters = read_clusters(&mut top);
     if !top.has("kafka") && !top.has("clusters") {
@@ -222,10 +222,10 @@ fn read_http(mut section: Section<'_>) -> Option<HttpSettings> {
 
 fn read_forwards(
     top: &mut Section<'_>,
-    clusters: &BTreeMap<String, ClusterSettings>,
-) -> (Vec<ForwardSettings>, BTreeMap<String, usize>) {
+    clusters: &LiteMap<String, ClusterSettings>,
+) -> (Vec<ForwardSettings>, LiteMap<String, usize>) {
     let mut forwards: Vec<ForwardSettings> = Vec::new();
-    let mut places = BTreeMap::new();
+    let mut places = LiteMap::new();
     for (index, section) in top.sections("forward").into_iter().enumerate() {
         let place = section.span_of("name");
         let forward = read_forward(section, clusters);

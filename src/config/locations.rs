@@ -1,9 +1,9 @@
 //! Where each key of the file stands, so that what is checked after loading (jq programs, topic patterns, files) is
 //! reported like what is checked while loading. Knows places, not what they mean.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
+use litemap::LiteMap;
 use toml::de::{DeTable, DeValue};
 
 use super::error::ConfigError;
@@ -15,17 +15,17 @@ pub struct Locations {
     source: Source,
     root: Node,
     /// Index of each `[[forward]]` in the file by its name.
-    forwards: BTreeMap<String, usize>,
+    forwards: LiteMap<String, usize>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Node {
     span: Range<usize>,
-    children: BTreeMap<String, Node>,
+    children: LiteMap<String, Node>,
 }
 
 impl Locations {
-    pub(super) fn new(source: Source, table: &DeTable<'_>, forwards: BTreeMap<String, usize>) -> Self {
+    pub(super) fn new(source: Source, table: &DeTable<'_>, forwards: LiteMap<String, usize>) -> Self {
         Self { source, root: Node { span: 0..0, children: children_of_table(table) }, forwards }
     }
 
@@ -78,12 +78,12 @@ impl Locations {
     }
 }
 
-fn children_of_table(table: &DeTable<'_>) -> BTreeMap<String, Node> {
+fn children_of_table(table: &DeTable<'_>) -> LiteMap<String, Node> {
     let node = |value: &toml::Spanned<DeValue<'_>>| Node { span: value.span(), children: children_of(value.get_ref()) };
     table.iter().map(|(key, value)| (key.get_ref().to_string(), node(value))).collect()
 }
 
-fn children_of(value: &DeValue<'_>) -> BTreeMap<String, Node> {
+fn children_of(value: &DeValue<'_>) -> LiteMap<String, Node> {
     match value {
         DeValue::Table(table) => children_of_table(table),
         DeValue::Array(array) => {
@@ -93,6 +93,6 @@ fn children_of(value: &DeValue<'_>) -> BTreeMap<String, Node> {
             };
             array.iter().enumerate().map(|(index, element)| (index.to_string(), node(element))).collect()
         }
-        _ => BTreeMap::new(),
+        _ => LiteMap::new(),
     }
 }

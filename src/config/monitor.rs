@@ -1,7 +1,8 @@
 //! `[monitor]`: which clusters are watched, how often, and what of them. Connects to nothing.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::jmx::read_jmx;
 use super::reader::Section;
@@ -17,7 +18,7 @@ const INTERVAL: Duration = Duration::from_secs(30);
 const SLOW_INTERVAL: Duration = Duration::from_secs(300);
 
 /// What is watched where the file has no `[monitor]`: all clusters.
-pub(super) fn defaults(clusters: &BTreeMap<String, ClusterSettings>) -> MonitorSettings {
+pub(super) fn defaults(clusters: &LiteMap<String, ClusterSettings>) -> MonitorSettings {
     MonitorSettings {
         clusters: clusters.keys().cloned().collect(),
         interval: INTERVAL,
@@ -26,7 +27,7 @@ pub(super) fn defaults(clusters: &BTreeMap<String, ClusterSettings>) -> MonitorS
         groups: everything(),
         max_series: 20_000,
         heartbeat: None,
-        jmx: BTreeMap::new(),
+        jmx: LiteMap::new(),
     }
 }
 
@@ -35,7 +36,7 @@ fn everything() -> Selection {
 }
 
 /// Reads the table; its clusters must be some of `clusters`.
-pub(super) fn read_monitor(mut section: Section<'_>, clusters: &BTreeMap<String, ClusterSettings>) -> MonitorSettings {
+pub(super) fn read_monitor(mut section: Section<'_>, clusters: &LiteMap<String, ClusterSettings>) -> MonitorSettings {
     let mut monitor = defaults(clusters);
     if let Some(named) = read_clusters(&mut section, clusters) {
         monitor.clusters = named;
@@ -56,7 +57,7 @@ pub(super) fn read_monitor(mut section: Section<'_>, clusters: &BTreeMap<String,
     monitor
 }
 
-fn read_clusters(section: &mut Section<'_>, clusters: &BTreeMap<String, ClusterSettings>) -> Option<Vec<String>> {
+fn read_clusters(section: &mut Section<'_>, clusters: &LiteMap<String, ClusterSettings>) -> Option<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for text in section.texts("clusters")? {
         // Where there is no cluster at all, that is said once.

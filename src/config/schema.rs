@@ -3,7 +3,6 @@
 
 mod monitor;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +14,7 @@ use crate::logic::prepare::StepSettings;
 use crate::logic::retry::RetrySettings;
 use crate::logic::start_position::{OnOutOfRange, Start};
 
+use litemap::LiteMap;
 pub use monitor::{
     CommandSettings, EmailSettings, Encryption, HeartbeatSettings, JmxSettings, MonitorSettings, NotifyBody,
     NotifySettings, NotifyWebhookSettings, Selection, TransportSettings,
@@ -28,7 +28,7 @@ pub struct Config {
     /// `[process]`: how long a stop may take.
     pub shutdown_timeout: Duration,
     /// `[kafka]` and `[clusters.NAME]`, by name; `[kafka]` is "default".
-    pub clusters: BTreeMap<String, ClusterSettings>,
+    pub clusters: LiteMap<String, ClusterSettings>,
     /// `[state]`.
     pub state: StateSettings,
     /// `[control]`: the path of the Unix socket.
@@ -108,7 +108,7 @@ pub struct ClusterSettings {
     /// The limit on a connect and on every request.
     pub request_timeout: Duration,
     /// What brokers advertise → what can be reached from here.
-    pub addresses: BTreeMap<HostPort, HostPort>,
+    pub addresses: LiteMap<HostPort, HostPort>,
     /// None: plain text.
     pub tls: Option<TlsSettings>,
     /// None: no login.

@@ -3,10 +3,11 @@
 
 mod monitor;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::schema::*;
 use super::{ConfigError, Environment, Loaded, load};
@@ -37,7 +38,7 @@ fn environment() -> Environment {
         ("ROBOT_SECRET", "hunter2"),
     ];
     Environment {
-        variables: variables.map(|(name, value)| (name.to_owned(), OsString::from(value))).into(),
+        variables: variables.map(|(name, value)| (name.to_owned(), OsString::from(value))).into_iter().collect(),
         credentials_directory: None,
     }
 }
@@ -90,7 +91,7 @@ fn the_smallest_file_has_every_default() {
     assert_eq!(config.http, None);
     assert_eq!((&config.monitor, config.alerts.len(), config.channels.len()), (&None, 0, 0));
     assert_eq!(config.warnings, [""; 0]);
-    let cluster = &config.clusters["default"];
+    let cluster = config.clusters.get("default").unwrap();
     assert_eq!((cluster.client_id.as_str(), cluster.request_timeout), ("barnabas", Duration::from_secs(10)));
     assert_eq!((&cluster.tls, &cluster.sasl), (&None, &None));
     let forward = &config.forwards[0];
@@ -130,7 +131,7 @@ fn every_key_is_read() {
     let http = config.http.unwrap();
     assert_eq!((http.listen, http.hosts), ("[::1]:9863".parse().unwrap(), vec!["pages.example.com".to_owned()]));
 
-    let cluster = &config.clusters["east"];
+    let cluster = config.clusters.get("east").unwrap();
     let servers: Vec<String> = cluster.bootstrap_servers.iter().map(HostPort::to_string).collect();
     assert_eq!(servers, ["[::1]:9092", "kafka-7:9092"]);
     assert_eq!((cluster.client_id.as_str(), cluster.request_timeout), ("me", Duration::from_millis(1500)));
@@ -145,7 +146,11 @@ fn every_key_is_read() {
     let sasl = cluster.sasl.clone().unwrap();
     assert_eq!((sasl.mechanism, sasl.username.as_str()), (SaslMechanism::ScramSha256, "barnabas"));
     assert_eq!(sasl.password.reveal(), "hunter2");
-    assert_eq!(config.clusters["default"].tls, Some(TlsSettings::default()), "tls = {{}} is the public roots");
+    assert_eq!(
+        config.clusters.get("default").unwrap().tls,
+        Some(TlsSettings::default()),
+        "tls = {{}} is the public roots"
+    );
 
     let forward = &config.forwards[0];
     assert_eq!((forward.name.as_str(), forward.cluster.as_str()), ("a-1.x_Y", "east"));
@@ -350,9 +355,9 @@ fn a_secret_directory_of_systemd_is_looked_into_first() {
     let sasl = "sasl = { mechanism = \"SCRAM-SHA-256\", username = \"u\", password_file = \"password\" }";
     std::fs::write(&path, format!("[kafka]\nbootstrap_servers = [\"k:1\"]\n{sasl}\n")).unwrap();
     let environment =
-        Environment { variables: BTreeMap::new(), credentials_directory: Some(credentials.path().to_owned()) };
+        Environment { variables: LiteMap::new(), credentials_directory: Some(credentials.path().to_owned()) };
     let config = load(&path, &environment).unwrap().config;
-    assert_eq!(config.clusters["default"].sasl.as_ref().unwrap().password.reveal(), "from systemd");
+    assert_eq!(config.clusters.get("default").unwrap().sasl.as_ref().unwrap().password.reveal(), "from systemd");
 }
 
 #[test]

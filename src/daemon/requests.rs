@@ -1,10 +1,10 @@
 //! Answers the control socket. What takes longer than a look is done in a task of its own, so that the daemon goes on
 //! listening.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -22,7 +22,7 @@ const FORWARD_ANSWERS: Duration = Duration::from_secs(20);
 /// A channel takes longer: a mail server may think for half a minute.
 const CHANNEL_ANSWERS: Duration = Duration::from_secs(45);
 
-type Forwards = BTreeMap<String, mpsc::Sender<Command>>;
+type Forwards = LiteMap<String, mpsc::Sender<Command>>;
 
 impl Daemon {
     pub(super) fn answer(&self, request: ControlRequest, answer: oneshot::Sender<ControlResponse>) {
@@ -119,7 +119,7 @@ async fn replay(
     };
     let letters =
         state_documents::summaries(state, &DeadLetterFilter::default()).await.map_err(|error| error.to_string())?;
-    let mut by_forward: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let mut by_forward: LiteMap<String, Vec<u64>> = LiteMap::new();
     for letter in letters {
         if wanted.is_none_or(|ids| ids.contains(&letter.id)) {
             by_forward.entry(letter.forward).or_default().push(letter.id);

@@ -1,9 +1,11 @@
 //! Brings partitions into the route: resumes those whose offsets are stored, and asks brokers where to begin with the
 //! others. The rules are in `logic::start_position`; here is what they are applied to, and the questions.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use crate::kafka::list_offsets::OffsetSpec;
 use crate::kafka::reader::{FoundPartition, TopicsFound};
@@ -12,6 +14,7 @@ use crate::logic::moment::Moment;
 use crate::logic::offset_tracker::{Position, Snapshot};
 use crate::logic::record::TopicPartition;
 use crate::logic::route::{Identity, Route, StoreOffsets};
+use crate::logic::sorted_set::SortedSet;
 use crate::logic::start_position::{Begin, Start, begin, history};
 use crate::logic::topic_pattern::TopicPattern;
 
@@ -26,15 +29,15 @@ pub(super) struct Beginnings {
     /// What the state holds.
     remembered: HashMap<TopicPartition, (Identity, Snapshot)>,
     /// The patterns of the run before.
-    asked_before: BTreeSet<String>,
+    asked_before: SortedSet<String>,
     /// The topics that were there at the first look; none: not looked yet.
-    at_start: Option<BTreeSet<Arc<str>>>,
+    at_start: Option<SortedSet<Arc<str>>>,
     /// What was found at the last look.
     found: Option<TopicsFound>,
     /// Topics that a question is out about.
     asking: HashSet<Arc<str>>,
     /// Why a topic is not read, for people.
-    refused: BTreeMap<Arc<str>, String>,
+    refused: LiteMap<Arc<str>, String>,
     ask_again: Option<Moment>,
     /// The patterns of this run are stored, so that the next one knows what was asked for.
     patterns_stored: bool,
@@ -50,14 +53,14 @@ pub(super) struct Question {
 }
 
 /// The answer to a question: a position for each partition, or why there is none.
-pub(super) type Answered = (Question, Result<BTreeMap<TopicPartition, Position>, String>);
+pub(super) type Answered = (Question, Result<LiteMap<TopicPartition, Position>, String>);
 
 impl Beginnings {
     pub(super) fn new(
         start: Start,
         patterns: Vec<TopicPattern>,
         remembered: HashMap<TopicPartition, (Identity, Snapshot)>,
-        asked_before: BTreeSet<String>,
+        asked_before: SortedSet<String>,
     ) -> Self {
         let patterns_stored = patterns.iter().all(|pattern| asked_before.contains(pattern.as_str()));
         Self {
@@ -68,7 +71,7 @@ impl Beginnings {
             at_start: None,
             found: None,
             asking: HashSet::new(),
-            refused: BTreeMap::new(),
+            refused: LiteMap::new(),
             ask_again: None,
             patterns_stored,
         }
@@ -78,7 +81,7 @@ impl Beginnings {
     pub(super) fn found(&mut self, found: TopicsFound, route: &mut Route, now: Moment) -> Vec<Question> {
         let topics = topics_of(&found.partitions);
         self.at_start.get_or_insert_with(|| there(&found));
-        let refused_to_show: BTreeSet<&Arc<str>> =
+        let refused_to_show: SortedSet<&Arc<str>> =
             found.missing.iter().filter(|(_, error)| error.is_refusal()).map(|(topic, _)| topic).collect();
         for name in route.assigned() {
             let still_there = found.partitions.iter().any(|found| found.topic_partition == name);
@@ -253,12 +256,12 @@ impl Beginnings {
 
 /// The topics that exist. One that we may not read, or that has no leader yet, did not appear when that changes: its
 /// beginning is what `start` says, not its earliest record.
-fn there(found: &TopicsFound) -> BTreeSet<Arc<str>> {
+fn there(found: &TopicsFound) -> SortedSet<Arc<str>> {
     let hidden = found.missing.iter().filter(|(_, error)| *error != KafkaError::UNKNOWN_TOPIC_OR_PARTITION);
     hidden.map(|(topic, _)| topic.clone()).chain(topics_of(&found.partitions)).collect()
 }
 
-fn topics_of(partitions: &[FoundPartition]) -> BTreeSet<Arc<str>> {
+fn topics_of(partitions: &[FoundPartition]) -> SortedSet<Arc<str>> {
     partitions.iter().map(|found| found.topic_partition.topic.clone()).collect()
 }
 
@@ -279,17 +282,15 @@ async fn list(
     client: &Client,
     names: &[TopicPartition],
     spec: OffsetSpec,
-) -> Result<BTreeMap<TopicPartition, Position>, String> {
+) -> Result<LiteMap<TopicPartition, Position>, String> {
     let wanted: Vec<_> = names.iter().map(|name| (name.clone(), spec)).collect();
-    let mut answers = client.list_offsets(&wanted).await;
-    let mut positions = BTreeMap::new();
+    let answers = client.list_offsets(&wanted).await;
+    let mut positions = Vec::new();
     let mut after_the_end = Vec::new();
     for name in names {
-        match answers.remove(name) {
+        match answers.get(name) {
             Some(Ok(listed)) => match listed.offset {
-                Some(offset) => {
-                    positions.insert(name.clone(), Position(offset));
-                }
+                Some(offset) => positions.push((name.clone(), Position(offset))),
                 // No record is as young as that: begin after the last one.
                 None => after_the_end.push((name.clone(), OffsetSpec::Latest)),
             },
@@ -299,9 +300,9 @@ async fn list(
     }
     for (name, answer) in client.list_offsets(&after_the_end).await {
         let listed = answer.map_err(|error| format!("cannot ask where {name} ends: {error}"))?;
-        positions.insert(name, Position(listed.offset.unwrap_or_default()));
+        positions.push((name, Position(listed.offset.unwrap_or_default())));
     }
-    Ok(positions)
+    Ok(positions.into_iter().collect())
 }
 
 /// The committed offsets of a group without live members; a partition without one begins at its earliest record.
@@ -309,25 +310,23 @@ async fn take_over(
     client: &Client,
     group: &str,
     names: &[TopicPartition],
-) -> Result<BTreeMap<TopicPartition, Position>, String> {
+) -> Result<LiteMap<TopicPartition, Position>, String> {
     refuse_live_members(client, group).await?;
     let committed = client
         .committed_offsets(group, names)
         .await
         .map_err(|error| format!("cannot read the offsets of group {group}: {error}"))?;
-    let mut positions = BTreeMap::new();
+    let mut positions = Vec::new();
     let mut without = Vec::new();
     for name in names {
         match committed.get(name) {
-            Some(Ok(Some(offset))) => {
-                positions.insert(name.clone(), Position(*offset));
-            }
+            Some(Ok(Some(offset))) => positions.push((name.clone(), Position(*offset))),
             Some(Ok(None)) | None => without.push(name.clone()),
             Some(Err(error)) => return Err(format!("cannot read the offset of group {group} in {name}: {error}")),
         }
     }
     positions.extend(list(client, &without, OffsetSpec::Earliest).await?);
-    Ok(positions)
+    Ok(positions.into_iter().collect())
 }
 
 /// An error that names the members of `group`, where it has any: two readers of one group would both deliver.
@@ -377,7 +376,7 @@ mod tests {
     /// Where `event` begins that the first look did not show, for this reason, and the second did.
     fn begins_after(reason: KafkaError) -> Start {
         let patterns = vec![TopicPattern::parse("event").expect("a name")];
-        let mut beginnings = Beginnings::new(Start::Latest, patterns, HashMap::new(), BTreeSet::new());
+        let mut beginnings = Beginnings::new(Start::Latest, patterns, HashMap::new(), SortedSet::new());
         let mut route = route();
         let missing = vec![(Arc::from("event"), reason)];
         let first = TopicsFound { missing, ..TopicsFound::default() };

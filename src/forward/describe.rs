@@ -2,12 +2,12 @@
 //!
 //! Only looks; decides and changes nothing.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::run::{GroupCheck, Running};
 use crate::logic::moment::Moment;
 use crate::logic::route::RouteState;
+use crate::logic::sorted_set::SortedSet;
 use crate::status::{ForwardState, ForwardStatus, PartitionStatus};
 
 /// How often the status is published while nothing but counters changes.
@@ -48,7 +48,7 @@ impl Running {
         reasons.extend(self.beginnings.reasons().cloned());
         reasons.extend(self.trouble.values().map(|(_, text)| text.clone()));
         let begun = self.beginnings.is_done() && matches!(self.group_check, GroupCheck::Passed);
-        let topics: BTreeSet<&str> = route.partitions.iter().map(|p| &*p.topic_partition.topic).collect();
+        let topics: SortedSet<&str> = route.partitions.iter().map(|p| &*p.topic_partition.topic).collect();
         ForwardStatus {
             name: self.settings.name.clone(),
             state: match route.state {

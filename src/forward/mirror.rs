@@ -1,8 +1,9 @@
 //! Commits the stored offsets to the consumer group as well, so that Kafka's tools show the lag. The state stays the
 //! only truth: nothing is ever read back, and a commit that fails is just tried again.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use crate::kafka::wire::{Client, Error};
 use crate::logic::moment::Moment;
@@ -16,7 +17,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Mirror {
     group: String,
-    changed: BTreeMap<TopicPartition, (i64, i32)>,
+    changed: LiteMap<TopicPartition, (i64, i32)>,
     next: Moment,
     out: bool,
     trouble: Option<String>,
@@ -24,7 +25,7 @@ pub(super) struct Mirror {
 
 impl Mirror {
     pub(super) fn new(group: String) -> Self {
-        Self { group, changed: BTreeMap::new(), next: Moment::default(), out: false, trouble: None }
+        Self { group, changed: LiteMap::new(), next: Moment::default(), out: false, trouble: None }
     }
 
     /// These offsets are durable, and may be told.
@@ -87,7 +88,7 @@ impl Mirror {
 #[derive(Clone, Debug)]
 pub(super) struct Commit {
     group: String,
-    offsets: BTreeMap<TopicPartition, (i64, i32)>,
+    offsets: LiteMap<TopicPartition, (i64, i32)>,
 }
 
 impl Commit {
@@ -100,7 +101,9 @@ impl Commit {
             .collect();
         let failed = match client.commit_offsets(&self.group, &offsets).await {
             Err(error) => Some(explain(&self.group, &error)),
-            Ok(answers) => answers.into_values().find_map(Result::err).map(|error| explain(&self.group, &error)),
+            Ok(answers) => {
+                answers.into_iter().find_map(|(_, answer)| answer.err()).map(|error| explain(&self.group, &error))
+            }
         };
         (self, failed)
     }

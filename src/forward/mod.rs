@@ -9,11 +9,12 @@ mod report;
 mod run;
 pub mod senders;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -110,7 +111,7 @@ pub fn start(
         beginnings: beginnings(settings.start, patterns, stored),
         mirror: mirrored_group.map(Mirror::new),
         group_check: if watches_group { GroupCheck::Due(clock::now(), None) } else { GroupCheck::Passed },
-        trouble: BTreeMap::new(),
+        trouble: LiteMap::new(),
         commands: command_queue,
         status: published,
         dead_letters: Counted::default(),

@@ -3,9 +3,10 @@
 //!
 //! Decides nothing itself, and waits for nothing but the next happening.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
@@ -52,7 +53,7 @@ pub(super) struct Running {
     pub(super) mirror: Option<Mirror>,
     pub(super) group_check: GroupCheck,
     /// What hinders reading, and since when.
-    pub(super) trouble: BTreeMap<TroublePlace, (Moment, String)>,
+    pub(super) trouble: LiteMap<TroublePlace, (Moment, String)>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) status: watch::Sender<ForwardStatus>,
     pub(super) dead_letters: Counted,

@@ -226,7 +226,8 @@ fn no_answer(detail: String) -> Answer {
 mod tests {
     use super::*;
     use crate::config::schema::{Secret, TlsSettings};
-    use std::collections::{BTreeMap, BTreeSet};
+    use crate::logic::sorted_set::SortedSet;
+    use litemap::LiteMap;
     use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::sync::Barrier;
@@ -308,7 +309,7 @@ mod tests {
     async fn every_request_gets_its_own_answer_whatever_the_order() {
         let (url, connections) = echo(Arc::new(Barrier::new(2)));
         let mut senders = senders(&url, 8);
-        let mut answers = BTreeMap::new();
+        let mut answers = LiteMap::new_vec();
         for id in 0..200 {
             senders.submit(request(id, &format!("body of {id}")));
             if id >= 7 {
@@ -343,7 +344,7 @@ mod tests {
         let (url, _) = echo(Arc::new(Barrier::new(2)));
         let mut senders = senders(&url, 4);
         (0..4).for_each(|id| senders.submit(request(id, "x")));
-        let mut answered = BTreeSet::new();
+        let mut answered = SortedSet::new();
         while answered.len() < 4 {
             tokio::select! {
                 biased;

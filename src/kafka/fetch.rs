@@ -3,7 +3,6 @@
 //! Always read_committed: nothing beyond the last stable offset comes, and the aborted transactions are listed, whose
 //! records are still among the bytes. No fetch sessions: they gained nothing, and they are state that can be lost.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use bytes::Bytes;
 use kafka_protocol::messages as m;
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::protocol::StrBytes;
+use litemap::LiteMap;
 
 use super::wire::{Client, Error, ErrorKind, KafkaError};
 use crate::kafka::records::AbortedTransaction;
@@ -139,7 +139,7 @@ fn partition(wanted: &FetchPartition, version: i16) -> m::fetch_request::FetchPa
 }
 
 fn understand(answer: m::FetchResponse, request: &FetchRequest) -> FetchResponse {
-    let names: BTreeMap<[u8; 16], &Arc<str>> = request
+    let names: LiteMap<[u8; 16], &Arc<str>> = request
         .partitions
         .iter()
         .filter_map(|partition| Some((partition.topic_id?, &partition.topic_partition.topic)))

@@ -3,12 +3,12 @@
 //!
 //! A coordinator that moves or is still reading its log is asked again until the request's time limit is over.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages as m;
 use kafka_protocol::protocol::StrBytes;
+use litemap::LiteMap;
 
 use super::admin::describe_groups::GroupDescription;
 use super::wire::{Client, Error, ErrorKind, KafkaError};
@@ -16,6 +16,7 @@ use crate::clock;
 use crate::config::schema::HostPort;
 use crate::logic::moment::Moment;
 use crate::logic::record::TopicPartition;
+use crate::logic::sorted_set::SortedSet;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -28,7 +29,7 @@ const COMMITTED_EPOCH: i16 = 6;
 pub type Commit = (TopicPartition, i64, Option<i32>);
 
 /// What each partition came to.
-pub type PerPartition<T> = BTreeMap<TopicPartition, Result<T, Error>>;
+pub type PerPartition<T> = LiteMap<TopicPartition, Result<T, Error>>;
 
 impl Client {
     /// The broker that coordinates `group`.
@@ -163,13 +164,13 @@ impl Client {
             let kind = ErrorKind::from_code(code, None)?;
             Some(self.error_at(coordinator, "OffsetFetch", kind))
         };
-        let mut answers: BTreeMap<(String, i32), (i16, i64)> = BTreeMap::new();
+        let mut answers = Vec::new();
         if let Some(error) = failed(answer.error_code) {
             return Err(error);
         }
         for topic in &answer.topics {
             for it in &topic.partitions {
-                answers.insert((topic.name.to_string(), it.partition_index), (it.error_code, it.committed_offset));
+                answers.push(((topic.name.to_string(), it.partition_index), (it.error_code, it.committed_offset)));
             }
         }
         for group in &answer.groups {
@@ -178,11 +179,12 @@ impl Client {
             }
             for topic in &group.topics {
                 for it in &topic.partitions {
-                    answers.insert((topic.name.to_string(), it.partition_index), (it.error_code, it.committed_offset));
+                    answers.push(((topic.name.to_string(), it.partition_index), (it.error_code, it.committed_offset)));
                 }
             }
         }
-        let mut committed = BTreeMap::new();
+        let answers: LiteMap<(String, i32), (i16, i64)> = answers.into_iter().collect();
+        let mut committed = Vec::new();
         for partition in partitions {
             let answer = answers.get(&(partition.topic.to_string(), partition.partition)).copied();
             let result = match answer.map(|(code, offset)| (failed(code), offset)) {
@@ -191,22 +193,23 @@ impl Client {
                 Some((Some(error), _)) => Err(error),
                 None => Err(self.left_out(coordinator, "OffsetFetch")),
             };
-            committed.insert(partition.clone(), result);
+            committed.push((partition.clone(), result));
         }
-        Ok(committed)
+        Ok(committed.into_iter().collect())
     }
 
     async fn commit_offsets_once(&self, group: &str, offsets: &[Commit]) -> Result<PerPartition<()>, Error> {
         let coordinator = self.coordinator(group).await?;
         let request = |version| offset_commit(group, offsets, version);
         let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, request).await?;
-        let mut codes: BTreeMap<(String, i32), i16> = BTreeMap::new();
+        let mut codes = Vec::new();
         for topic in &answer.topics {
             for it in &topic.partitions {
-                codes.insert((topic.name.to_string(), it.partition_index), it.error_code);
+                codes.push(((topic.name.to_string(), it.partition_index), it.error_code));
             }
         }
-        let mut results = BTreeMap::new();
+        let codes: LiteMap<(String, i32), i16> = codes.into_iter().collect();
+        let mut results = Vec::new();
         for (partition, _, _) in offsets {
             let code = codes.get(&(partition.topic.to_string(), partition.partition)).copied();
             let result = match code.map(|code| ErrorKind::from_code(code, None)) {
@@ -217,9 +220,9 @@ impl Client {
                 Some(Some(kind)) => Err(self.error_at(coordinator, "OffsetCommit", kind)),
                 None => Err(self.left_out(coordinator, "OffsetCommit")),
             };
-            results.insert(partition.clone(), result);
+            results.push((partition.clone(), result));
         }
-        Ok(results)
+        Ok(results.into_iter().collect())
     }
 
     fn left_out(&self, broker: i32, request: &'static str) -> Error {
@@ -256,19 +259,19 @@ pub(super) fn passes(kind: &ErrorKind) -> bool {
     }
 }
 
-fn by_topic(partitions: &[TopicPartition]) -> BTreeMap<Arc<str>, BTreeSet<i32>> {
-    let mut topics: BTreeMap<Arc<str>, BTreeSet<i32>> = BTreeMap::new();
+fn by_topic(partitions: &[TopicPartition]) -> LiteMap<Arc<str>, SortedSet<i32>> {
+    let mut topics: LiteMap<Arc<str>, SortedSet<i32>> = LiteMap::new();
     for partition in partitions {
         topics.entry(Arc::clone(&partition.topic)).or_default().insert(partition.partition);
     }
     topics
 }
 
-fn offset_fetch(group: &str, wanted: &BTreeMap<Arc<str>, BTreeSet<i32>>, version: i16) -> m::OffsetFetchRequest {
+fn offset_fetch(group: &str, wanted: &LiteMap<Arc<str>, SortedSet<i32>>, version: i16) -> m::OffsetFetchRequest {
     use m::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics};
     let group = m::GroupId(StrBytes::from_string(group.to_owned()));
     let name = |topic: &Arc<str>| m::TopicName(StrBytes::from_string(topic.as_ref().to_owned()));
-    let numbers = |partitions: &BTreeSet<i32>| partitions.iter().copied().collect::<Vec<i32>>();
+    let numbers = |partitions: &SortedSet<i32>| partitions.iter().copied().collect::<Vec<i32>>();
     if version >= SEVERAL_GROUPS {
         let topics = wanted.iter().map(|(topic, partitions)| {
             OffsetFetchRequestTopics::default().with_name(name(topic)).with_partition_indexes(numbers(partitions))
@@ -285,7 +288,7 @@ fn offset_fetch(group: &str, wanted: &BTreeMap<Arc<str>, BTreeSet<i32>>, version
 
 fn offset_commit(group: &str, offsets: &[Commit], version: i16) -> m::OffsetCommitRequest {
     use m::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-    let mut topics: BTreeMap<&Arc<str>, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
+    let mut topics: LiteMap<&Arc<str>, Vec<OffsetCommitRequestPartition>> = LiteMap::new();
     for (key, offset, epoch) in offsets {
         let mut partition = OffsetCommitRequestPartition::default()
             .with_partition_index(key.partition)

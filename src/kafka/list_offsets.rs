@@ -2,19 +2,20 @@
 //!
 //! One request for each leader, all at once; what one broker does not answer leaves the others' answers standing.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{BrokerId, ListOffsetsRequest, ListOffsetsResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use litemap::LiteMap;
 use tokio::task::JoinSet;
 
 use super::metadata::{ClusterMetadata, TopicsWanted};
 use super::wire::{Client, Error, ErrorKind, KafkaError};
 use crate::logic::moment::Timestamp;
 use crate::logic::record::TopicPartition;
+use crate::logic::sorted_set::SortedSet;
 
 const NAME: &str = "ListOffsets";
 /// From this version on, requests carry the leader epoch.
@@ -66,14 +67,14 @@ pub struct ListedOffset {
 }
 
 /// What each partition came to.
-pub type ListedOffsets = BTreeMap<TopicPartition, Result<ListedOffset, Error>>;
+pub type ListedOffsets = LiteMap<TopicPartition, Result<ListedOffset, Error>>;
 
 impl Client {
     /// The offsets of `wanted`, an answer or an error for each. Where a partition stands twice, the last one counts:
     /// a broker refuses a request that has one twice. Asks for metadata where leaders are not known.
     pub async fn list_offsets(&self, wanted: &[(TopicPartition, OffsetSpec)]) -> ListedOffsets {
-        let wanted: BTreeMap<TopicPartition, OffsetSpec> = wanted.iter().cloned().collect();
-        let mut listed = BTreeMap::new();
+        let wanted: LiteMap<TopicPartition, OffsetSpec> = wanted.iter().cloned().collect();
+        let mut listed = Vec::new();
         let mut tasks = JoinSet::new();
         for ((leader, isolation), partitions) in self.by_leader(wanted, &mut listed).await {
             let client = self.clone();
@@ -83,16 +84,16 @@ impl Client {
             // A task of ours neither panics nor is cancelled while this one lives.
             listed.extend(answers.unwrap_or_default());
         }
-        listed
+        listed.into_iter().collect()
     }
 
     /// Sorts the partitions by leader and isolation level; those without a leader get their error.
     async fn by_leader(
         &self,
-        wanted: BTreeMap<TopicPartition, OffsetSpec>,
-        listed: &mut ListedOffsets,
-    ) -> BTreeMap<(i32, i8), BTreeMap<TopicPartition, OffsetSpec>> {
-        let strangers: BTreeSet<Arc<str>> = {
+        wanted: LiteMap<TopicPartition, OffsetSpec>,
+        listed: &mut Vec<(TopicPartition, Result<ListedOffset, Error>)>,
+    ) -> LiteMap<(i32, i8), LiteMap<TopicPartition, OffsetSpec>> {
+        let strangers: SortedSet<Arc<str>> = {
             let known = self.known();
             let strangers = wanted.keys().filter(|partition| !known.leaders.contains_key(*partition));
             strangers.map(|partition| Arc::clone(&partition.topic)).collect()
@@ -103,7 +104,7 @@ impl Client {
             asked = Some(self.metadata(topics).await);
         }
         let known = self.known();
-        let mut by_leader: BTreeMap<(i32, i8), BTreeMap<TopicPartition, OffsetSpec>> = BTreeMap::new();
+        let mut by_leader: LiteMap<(i32, i8), LiteMap<TopicPartition, OffsetSpec>> = LiteMap::new();
         for (partition, spec) in wanted {
             match known.leaders.get(&partition) {
                 Some((leader, _)) => {
@@ -115,7 +116,7 @@ impl Client {
                         Some(Ok(metadata)) => self.no_leader(&partition, why_no_leader(metadata, &partition)),
                         None => self.no_leader(&partition, KafkaError::LEADER_NOT_AVAILABLE),
                     };
-                    listed.insert(partition, Err(error));
+                    listed.push((partition, Err(error)));
                 }
             }
         }
@@ -131,9 +132,9 @@ impl Client {
         &self,
         leader: i32,
         isolation: i8,
-        wanted: &BTreeMap<TopicPartition, OffsetSpec>,
+        wanted: &LiteMap<TopicPartition, OffsetSpec>,
     ) -> ListedOffsets {
-        let epochs: BTreeMap<TopicPartition, i32> = {
+        let epochs: LiteMap<TopicPartition, i32> = {
             let known = self.known();
             let epoch = |partition| known.leaders.get(partition).map(|(_, epoch)| *epoch);
             wanted.keys().filter_map(|partition| Some((partition.clone(), epoch(partition)?))).collect()
@@ -181,11 +182,11 @@ fn why_no_leader(metadata: &ClusterMetadata, partition: &TopicPartition) -> Kafk
 }
 
 fn request(
-    wanted: &BTreeMap<TopicPartition, OffsetSpec>,
-    epochs: &BTreeMap<TopicPartition, i32>,
+    wanted: &LiteMap<TopicPartition, OffsetSpec>,
+    epochs: &LiteMap<TopicPartition, i32>,
     version: i16,
 ) -> ListOffsetsRequest {
-    let mut topics: BTreeMap<&Arc<str>, Vec<ListOffsetsPartition>> = BTreeMap::new();
+    let mut topics: LiteMap<&Arc<str>, Vec<ListOffsetsPartition>> = LiteMap::new();
     for (key, spec) in wanted {
         let mut partition =
             ListOffsetsPartition::default().with_partition_index(key.partition).with_timestamp(spec.timestamp());
@@ -201,10 +202,10 @@ fn request(
     ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(topics.into_iter().map(topic).collect())
 }
 
-type Answers = BTreeMap<TopicPartition, Result<ListedOffset, Option<KafkaError>>>;
+type Answers = LiteMap<TopicPartition, Result<ListedOffset, Option<KafkaError>>>;
 
 fn understand(answer: &ListOffsetsResponse) -> Answers {
-    let mut answers = BTreeMap::new();
+    let mut answers = Vec::new();
     for topic in &answer.topics {
         let name: Arc<str> = Arc::from(topic.name.as_str());
         for partition in &topic.partitions {
@@ -215,8 +216,8 @@ fn understand(answer: &ListOffsetsResponse) -> Answers {
                 leader_epoch: not_negative(partition.leader_epoch),
             };
             let result = KafkaError::from_code(partition.error_code).map_or(Ok(listed), |error| Err(Some(error)));
-            answers.insert(key, result);
+            answers.push((key, result));
         }
     }
-    answers
+    answers.into_iter().collect()
 }

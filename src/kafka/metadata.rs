@@ -3,17 +3,18 @@
 //! Asking never creates a topic. Topics that the user may not see are left out by the broker without an error, so a
 //! caller that named some must compare.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use litemap::LiteMap;
 
 use super::wire::{Client, Error, ErrorKind, KafkaError};
 use crate::config::schema::HostPort;
 use crate::logic::record::TopicPartition;
+use crate::logic::sorted_set::SortedSet;
 
 /// Which topics to ask about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +35,9 @@ pub struct ClusterMetadata {
     /// The controller; with KRaft any live broker (ask DescribeQuorum instead).
     pub controller: Option<i32>,
     /// The live brokers, by id.
-    pub brokers: BTreeMap<i32, Broker>,
+    pub brokers: LiteMap<i32, Broker>,
     /// The topics, by name.
-    pub topics: BTreeMap<Arc<str>, Topic>,
+    pub topics: LiteMap<Arc<str>, Topic>,
 }
 
 /// A live broker.
@@ -62,7 +63,7 @@ pub struct Topic {
     /// Why the broker cannot tell more.
     pub error: Option<KafkaError>,
     /// Its partitions, by number.
-    pub partitions: BTreeMap<i32, Partition>,
+    pub partitions: LiteMap<i32, Partition>,
 }
 
 /// A partition.
@@ -108,7 +109,7 @@ impl Client {
         match wanted {
             TopicsWanted::All => known.leaders.clear(),
             TopicsWanted::Named(topics) => {
-                let topics: BTreeSet<&Arc<str>> = topics.iter().collect();
+                let topics: SortedSet<&Arc<str>> = topics.iter().collect();
                 known.leaders.retain(|partition, _| !topics.contains(&partition.topic));
             }
             TopicsWanted::NoTopics => {}
@@ -129,7 +130,7 @@ fn request(topics: &TopicsWanted, _version: i16) -> MetadataRequest {
         TopicsWanted::All => None,
         TopicsWanted::NoTopics => Some(Vec::new()),
         TopicsWanted::Named(names) => {
-            let names: BTreeSet<&Arc<str>> = names.iter().collect();
+            let names: SortedSet<&Arc<str>> = names.iter().collect();
             let topic = |name: &Arc<str>| {
                 MetadataRequestTopic::default()
                     .with_name(Some(TopicName(StrBytes::from_string(name.as_ref().to_owned()))))

@@ -2,9 +2,9 @@
 //!
 //! A broker sends the first batch of an answer whole, so the smallest fetch is one batch. Decides nothing.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tokio::task::JoinSet;
 
 use super::fetch::{FetchPartition, FetchRequest};
@@ -26,10 +26,10 @@ impl Client {
     /// The timestamp of the first record at or after each offset, as a consumer of decided records would see it. A
     /// partition is missing where there is no such record, it has no timestamp, or nobody answered. Leaders must be
     /// known: ask for offsets or metadata first.
-    pub async fn first_timestamps(&self, from: &[(TopicPartition, i64)]) -> BTreeMap<TopicPartition, Timestamp> {
+    pub async fn first_timestamps(&self, from: &[(TopicPartition, i64)]) -> LiteMap<TopicPartition, Timestamp> {
         let mut waiting = from.iter().cloned();
         let mut tasks = JoinSet::new();
-        let mut found = BTreeMap::new();
+        let mut found = Vec::new();
         let mut start = |tasks: &mut JoinSet<_>| {
             if let Some((partition, offset)) = waiting.next() {
                 let client = self.clone();
@@ -42,10 +42,10 @@ impl Client {
         while let Some(looked) = tasks.join_next().await {
             start(&mut tasks);
             if let Ok((Some(timestamp), partition)) = looked {
-                found.insert(partition, timestamp);
+                found.push((partition, timestamp));
             }
         }
-        found
+        found.into_iter().collect()
     }
 
     async fn first_timestamp(&self, partition: &TopicPartition, from: i64) -> Option<Timestamp> {

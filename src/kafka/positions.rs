@@ -1,7 +1,7 @@
 //! From a position that a person asked for to the offset that it means in each partition. Asks brokers where logs begin
 //! and end; decides nothing about what is done with the offsets.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use super::list_offsets::OffsetSpec;
 use super::wire::Client;
@@ -17,17 +17,17 @@ pub async fn resolve(
     client: &Client,
     names: &[TopicPartition],
     position: RequestedPosition,
-) -> Result<BTreeMap<TopicPartition, Position>, String> {
+) -> Result<LiteMap<TopicPartition, Position>, String> {
     let at_time = async {
         match position {
             RequestedPosition::Time(time) => list(client, names, OffsetSpec::Time(time)).await,
-            _ => Ok(BTreeMap::new()),
+            _ => Ok(LiteMap::new()),
         }
     };
     let (earliest, latest, at_time) =
         tokio::join!(list(client, names, OffsetSpec::Earliest), list(client, names, OffsetSpec::Latest), at_time);
     let (earliest, latest, at_time) = (earliest?, latest?, at_time?);
-    let mut positions = BTreeMap::new();
+    let mut positions = Vec::new();
     for name in names {
         let (Some(Some(earliest)), Some(Some(latest))) = (earliest.get(name), latest.get(name)) else {
             return Err(format!("no broker tells where the log of {name} begins and ends"));
@@ -42,9 +42,9 @@ pub async fn resolve(
                 return Err(format!("offset {offset} is not in the log of {name}, which has {earliest} to {latest}"));
             }
         };
-        positions.insert(name.clone(), Position(offset));
+        positions.push((name.clone(), Position(offset)));
     }
-    Ok(positions)
+    Ok(positions.into_iter().collect())
 }
 
 /// One offset for each of `names`; none: no record is as late as the time asked for.
@@ -55,7 +55,7 @@ pub async fn list(
     client: &Client,
     names: &[TopicPartition],
     spec: OffsetSpec,
-) -> Result<BTreeMap<TopicPartition, Option<i64>>, String> {
+) -> Result<LiteMap<TopicPartition, Option<i64>>, String> {
     let wanted: Vec<_> = names.iter().map(|name| (name.clone(), spec)).collect();
     let answers = client.list_offsets(&wanted).await;
     answers

@@ -3,10 +3,10 @@
 //! The operator's rules first, since many an endpoint answers 200 to what it does not take, then defaults by status.
 //! Pure: knows the response and the time, not how it was fetched, and decides nothing about when to try again.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use jaq_json::Map;
+use litemap::LiteMap;
 
 use super::jq::{JqError, Limits, Program, Val, json, short_line};
 use super::moment::Timestamp;
@@ -165,7 +165,7 @@ impl Answer {
 /// is null where it is no JSON.
 fn describe(response: &Response<'_>) -> Val {
     let text = |text: &str| Val::from(text.to_owned());
-    let mut fields: BTreeMap<String, String> = BTreeMap::new();
+    let mut fields: LiteMap<String, String> = LiteMap::new();
     for (name, value) in response.headers {
         let field = fields.entry(name.to_ascii_lowercase());
         field.and_modify(|values| *values = format!("{values}, {value}")).or_insert_with(|| value.clone());

@@ -4,11 +4,10 @@
 //!
 //! Pure: the answers of brokers and of the state come in as arguments.
 
-use std::collections::BTreeSet;
-
 use super::moment::Timestamp;
 use super::offset_tracker::{Position, Snapshot};
 use super::route::Identity;
+use crate::logic::sorted_set::SortedSet;
 
 /// Where a forward begins that never stored an offset for a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +89,7 @@ pub fn begin(
 
 /// What is known of `topic`. `at_start`: it was there when this run first looked. `matching`: the configured patterns
 /// that match it; `asked_before`: the patterns of the run before, none if there was no run.
-pub fn history(read_before: bool, at_start: bool, matching: &[&str], asked_before: &BTreeSet<String>) -> TopicHistory {
+pub fn history(read_before: bool, at_start: bool, matching: &[&str], asked_before: &SortedSet<String>) -> TopicHistory {
     if read_before {
         TopicHistory::Read
     } else if !at_start || matching.iter().any(|pattern| asked_before.contains(*pattern)) {

@@ -6,10 +6,10 @@
 
 mod start;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout, timeout_at};
@@ -105,7 +105,7 @@ struct Alerting {
 }
 
 /// What the state has not taken yet; none: a document to be deleted.
-type Unsaved = BTreeMap<(DocumentKind, String), Option<String>>;
+type Unsaved = LiteMap<(DocumentKind, String), Option<String>>;
 
 /// What a loop leaves to the next one, after a reload.
 #[derive(Debug)]

@@ -4,7 +4,6 @@
 //! What is to be sent is not decided here, and nothing is stored here: whoever gives a notice keeps it until it hears
 //! that it was taken.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use crate::clock;
 use crate::logic::alert::Notice;
 use crate::logic::moment::Moment;
 use crate::logic::retry::RetrySettings;
+use crate::logic::sorted_set::SortedSet;
 use crate::notify::{Channel, SendError};
 
 /// How a failed notice is tried again: soon at first, for a mail server that restarts, and then every few minutes.
@@ -99,7 +99,7 @@ async fn carry(
     mut notices: mpsc::Receiver<Notice>,
     deliveries: mpsc::Sender<Delivery>,
 ) {
-    let mut unreachable = BTreeSet::new();
+    let mut unreachable = SortedSet::new();
     while let Some(notice) = notices.recv().await {
         let mut attempts = Attempts::default();
         loop {
@@ -185,7 +185,7 @@ impl Attempts {
 
     /// Takes what came of one. `unreachable` remembers, over all notices, whom it was waited for in vain: a mailbox that
     /// is full for days must not hold up every notice for as long again.
-    fn next(&mut self, result: Result<(), SendError>, unreachable: &mut BTreeSet<String>, now: Moment) -> Next {
+    fn next(&mut self, result: Result<(), SendError>, unreachable: &mut SortedSet<String>, now: Moment) -> Next {
         let Err(error) = result else {
             unreachable.clear();
             return Next::Taken;
@@ -234,7 +234,7 @@ mod tests {
 
     /// What each attempt came to, and whom the next one is for.
     #[track_caller]
-    fn check(why: &str, unreachable: &mut BTreeSet<String>, attempts: &[Attempt<'_>]) {
+    fn check(why: &str, unreachable: &mut SortedSet<String>, attempts: &[Attempt<'_>]) {
         let mut of = Attempts::default();
         for (seconds, result, expected, only) in attempts {
             let now = Moment::after_start(Duration::from_secs(*seconds));
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn who_is_deferred_is_waited_for_and_nobody_gets_it_twice() {
-        let mut none = BTreeSet::new();
+        let mut none = SortedSet::new();
         check(
             "a server that does not answer keeps it from everybody",
             &mut none,
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn who_is_deferred_for_an_hour_holds_up_one_notice_and_no_other() {
-        let mut unreachable = BTreeSet::new();
+        let mut unreachable = SortedSet::new();
         check(
             "an hour, and a server that is away does not count",
             &mut unreachable,

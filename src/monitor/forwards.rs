@@ -1,11 +1,13 @@
 //! This process' own forwards as the monitor sees them: as groups beside the others, and as series of the metrics
 //! that begin with `forward_`. Reads what they publish; asks them nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use litemap::LiteMap;
 
 use crate::config::schema::{ForwardSettings, OffsetsMode};
 use crate::logic::alert::{Figure, Labels, Metric, Observed, Series};
+use crate::logic::sorted_set::SortedSet;
 use crate::logic::watch::snapshot::{Committed, GroupSeen};
 use crate::status::{ForwardState, ForwardStatus, StatusBoard};
 
@@ -15,7 +17,7 @@ const PREFIX: &str = "forward:";
 /// The forwards of a cluster that no consumer group shows.
 #[derive(Clone, Debug)]
 pub(super) struct ForwardGroups {
-    names: BTreeSet<String>,
+    names: SortedSet<String>,
     board: StatusBoard,
 }
 
@@ -33,9 +35,9 @@ impl ForwardGroups {
     }
 
     /// They as groups, with what they have stored by now.
-    pub(super) fn seen(&self) -> BTreeMap<Arc<str>, GroupSeen> {
+    pub(super) fn seen(&self) -> LiteMap<Arc<str>, GroupSeen> {
         if self.names.is_empty() {
-            return BTreeMap::new();
+            return LiteMap::new();
         }
         let status = self.board.status();
         let own = status.forwards.iter().filter(|forward| self.names.contains(&forward.name));
@@ -44,7 +46,7 @@ impl ForwardGroups {
 }
 
 fn group(forward: &ForwardStatus) -> GroupSeen {
-    let mut topics: BTreeMap<&str, Arc<str>> = BTreeMap::new();
+    let mut topics: LiteMap<&str, Arc<str>> = LiteMap::new();
     let mut committed: Vec<Committed> = Vec::new();
     for partition in &forward.partitions {
         let topic = topics.entry(&partition.topic).or_insert_with(|| Arc::from(partition.topic.as_str()));
@@ -69,7 +71,7 @@ fn group(forward: &ForwardStatus) -> GroupSeen {
 /// something was delivered.
 #[derive(Debug, Default)]
 pub(super) struct ForwardHistory {
-    settled_before: BTreeMap<String, u64>,
+    settled_before: LiteMap<String, u64>,
 }
 
 impl ForwardHistory {
@@ -95,7 +97,7 @@ fn answered(forward: &ForwardStatus) -> u64 {
 /// The series of a metric of [`crate::logic::alert::Source::Forwards`].
 pub(super) fn observe(forwards: &[ForwardStatus], history: &ForwardHistory, metric: &Metric) -> Observed {
     let series = forwards.iter().filter_map(|forward| {
-        let labels = Labels::from([("forward".to_owned(), forward.name.clone())]);
+        let labels = Labels::from_iter([("forward".to_owned(), forward.name.clone())]);
         Some(Series::new(labels, figure(forward, history, metric.name)?))
     });
     Observed { series: series.collect(), complete: true, unseen: Vec::new() }

@@ -1,9 +1,9 @@
 //! Reads what brokers tell of themselves: a task for each broker that has a source, so that one that does not answer
 //! delays nobody, and a connection that each keeps. What figures mean is `logic::broker_load`'s.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -23,10 +23,10 @@ const WAITING: usize = 64;
 pub(super) struct LoadReaders {
     cluster: String,
     sources: Vec<JmxSettings>,
-    addresses: BTreeMap<HostPort, HostPort>,
+    addresses: LiteMap<HostPort, HostPort>,
     interval: Duration,
     readings: mpsc::Sender<LoadReading>,
-    tasks: BTreeMap<i32, Reader>,
+    tasks: LiteMap<i32, Reader>,
 }
 
 /// One broker's reader.
@@ -53,14 +53,14 @@ impl LoadReaders {
             addresses: cluster.addresses.clone(),
             interval: settings.interval,
             readings,
-            tasks: BTreeMap::new(),
+            tasks: LiteMap::new(),
         };
         (readers, receiver)
     }
 
     /// Reads the brokers that a poll listed, and no others; none: nobody could tell who there is. Gives those that have
     /// a source, with its kind.
-    pub(super) fn follow(&mut self, brokers: Option<&BTreeMap<i32, BrokerSeen>>) -> BTreeMap<i32, &'static str> {
+    pub(super) fn follow(&mut self, brokers: Option<&LiteMap<i32, BrokerSeen>>) -> LiteMap<i32, &'static str> {
         if let Some(brokers) = brokers {
             self.tasks.retain(|broker, _| brokers.contains_key(broker));
             for (id, broker) in brokers {
@@ -94,7 +94,7 @@ impl LoadReaders {
 }
 
 /// The broker's host as it can be reached from here.
-pub(crate) fn host_of(broker: &BrokerSeen, addresses: &BTreeMap<HostPort, HostPort>) -> String {
+pub(crate) fn host_of(broker: &BrokerSeen, addresses: &LiteMap<HostPort, HostPort>) -> String {
     let advertised = HostPort { host: broker.host.clone(), port: broker.port };
     addresses.get(&advertised).map_or(advertised.host, |reachable| reachable.host.clone())
 }

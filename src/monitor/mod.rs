@@ -14,7 +14,8 @@ pub(crate) mod load;
 mod observe;
 mod watcher;
 
-use std::collections::BTreeSet;
+use crate::logic::sorted_set::SortedSet;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub struct Monitor {
 struct Watchers {
     settings: WatchSettings,
     watching: Vec<Watching>,
-    ages: watch::Sender<BTreeSet<Duration>>,
+    ages: watch::Sender<SortedSet<Duration>>,
     polled: Arc<Notify>,
 }
 
@@ -153,7 +154,7 @@ impl WatchSettings {
 
 impl Watchers {
     fn start(settings: WatchSettings, board: &StatusBoard) -> Result<Self, String> {
-        let (ages, wanted_ages) = watch::channel(BTreeSet::new());
+        let (ages, wanted_ages) = watch::channel(SortedSet::new());
         let polled = Arc::new(Notify::new());
         let mut watching = Vec::new();
         if let Some(monitor) = &settings.monitor {

@@ -1,6 +1,6 @@
 //! What a cluster's polls, and this process' forwards, have to say about the metrics that rules name. Computes nothing.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use super::forwards::{self, ForwardHistory};
 use crate::logic::alert::{Metric, Observed, Source};
@@ -8,7 +8,7 @@ use crate::logic::watch::{ClusterView, series};
 use crate::status::ForwardStatus;
 
 /// By name of the metric.
-pub(super) type Figures = BTreeMap<&'static str, Observed>;
+pub(super) type Figures = LiteMap<&'static str, Observed>;
 
 /// The series of those of `metrics` that a poll of a cluster gives.
 pub(super) fn of_cluster(metrics: &[Metric], view: &ClusterView) -> Figures {

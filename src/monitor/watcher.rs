@@ -3,7 +3,6 @@
 //!
 //! Decides nothing: `poll` asks, `logic::watch` computes. Knows no rule and no channel.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use crate::clock;
 use crate::config::schema::{ClusterSettings, MonitorSettings};
 use crate::kafka::wire::Client;
 use crate::logic::moment::Moment;
+use crate::logic::sorted_set::SortedSet;
 use crate::logic::topic_pattern::TopicPattern;
 use crate::logic::watch::load::Topics;
 use crate::logic::watch::snapshot::SlowSnapshot;
@@ -46,13 +46,13 @@ pub(super) struct Watcher {
     /// When loads that came are shown, unless a poll does it before.
     show_loads_at: Option<Moment>,
     forwards: ForwardGroups,
-    ages: watch::Receiver<BTreeSet<Duration>>,
+    ages: watch::Receiver<SortedSet<Duration>>,
     published: watch::Sender<ClusterPublication>,
     /// Tells the rules that there is something new.
     polled: Arc<Notify>,
     reached: Reached,
     /// What was said to be unknown, so that it is said once.
-    said: BTreeSet<String>,
+    said: SortedSet<String>,
 }
 
 /// The tasks of a watcher, and what it publishes.
@@ -79,7 +79,7 @@ pub(super) fn start(
     settings: &MonitorSettings,
     cluster: &ClusterSettings,
     forwards: ForwardGroups,
-    ages: watch::Receiver<BTreeSet<Duration>>,
+    ages: watch::Receiver<SortedSet<Duration>>,
     polled: Arc<Notify>,
 ) -> Result<Watching, String> {
     let poller = |cluster: &ClusterSettings| {
@@ -105,7 +105,7 @@ pub(super) fn start(
         published,
         polled,
         reached: Reached::NotTried,
-        said: BTreeSet::new(),
+        said: SortedSet::new(),
     };
     // Connections of its own: a broker answers one request after the other on a connection, and sizes take a while.
     let slow_poller = poller(cluster)?;
@@ -215,11 +215,11 @@ impl Watcher {
         if reached == Reached::No {
             return;
         }
-        let missing: BTreeSet<String> = snapshot.missing.iter().cloned().collect();
-        for sentence in missing.difference(&self.said) {
+        let missing: SortedSet<String> = snapshot.missing.iter().cloned().collect();
+        for sentence in missing.iter().filter(|sentence| !self.said.contains(*sentence)) {
             tracing::warn!(cluster, "not seen: {sentence}");
         }
-        for sentence in self.said.difference(&missing) {
+        for sentence in self.said.iter().filter(|sentence| !missing.contains(*sentence)) {
             tracing::info!(cluster, "no longer: {sentence}");
         }
         self.said = missing;

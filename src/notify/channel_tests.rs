@@ -1,6 +1,5 @@
 //! Webhooks against a listener that answers what the test wants, and commands that are shell one-liners.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
@@ -10,7 +9,7 @@ use super::*;
 use crate::config::schema::{
     CommandSettings, NotifyBody, NotifySettings, NotifyWebhookSettings, Secret, TlsSettings, WebhookSettings,
 };
-use crate::logic::alert::{ChannelSettings, NoticeAlert, Reason, Severity};
+use crate::logic::alert::{ChannelSettings, Labels, NoticeAlert, Reason, Severity};
 use crate::logic::outcome::{Outcome, OutcomeRule};
 
 fn channel(transport: TransportSettings) -> Result<Channel, String> {
@@ -44,7 +43,7 @@ fn notice() -> Notice {
     let alert = NoticeAlert {
         name: "lag".to_owned(),
         metric: "group_lag".to_owned(),
-        labels: BTreeMap::new(),
+        labels: Labels::new(),
         severity: Severity::Warning,
         summary: "积压".to_owned(),
         runbook: None,

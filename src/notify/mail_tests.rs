@@ -1,13 +1,13 @@
 //! Threads; what a whole mail looks like is tested against a mail server (tests/it/mail.rs).
 
 use super::*;
-use crate::logic::alert::{NoticeAlert, Reason, Severity};
+use crate::logic::alert::{Labels, NoticeAlert, Reason, Severity};
 
 fn told(ids: &[Option<u64>]) -> Vec<NoticeAlert> {
     let alert = |told_in: &Option<u64>| NoticeAlert {
         name: "a".to_owned(),
         metric: "broker_up".to_owned(),
-        labels: [].into(),
+        labels: Labels::new(),
         severity: Severity::Info,
         summary: String::new(),
         runbook: None,

@@ -8,9 +8,10 @@
     reason = "made-up figures"
 )]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::{AlertState, AlertStatus, AlertsPublication, ChannelStatus, ClusterPublication, SilenceStatus};
 use crate::logic::alert::Severity;
@@ -44,7 +45,7 @@ pub(crate) fn alert(name: &str) -> AlertStatus {
     AlertStatus {
         name: name.into(),
         metric: "group_lag".into(),
-        labels: labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into(),
+        labels: labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into_iter().collect(),
         state: AlertState::Firing,
         severity: Severity::Warning,
         since: "2026-11-21T06:41:12.000Z".into(),
@@ -61,7 +62,7 @@ pub(crate) fn alerts() -> AlertsPublication {
     let down = AlertStatus {
         name: "broker-down".into(),
         metric: "broker_up".into(),
-        labels: BTreeMap::from([("broker".into(), "3".into())]),
+        labels: LiteMap::from_iter([("broker".into(), "3".into())]),
         severity: Severity::Critical,
         since: "2026-11-21T06:55:02.000Z".into(),
         value: Some(0.0),
@@ -71,7 +72,7 @@ pub(crate) fn alerts() -> AlertsPublication {
     };
     let offline = AlertStatus {
         name: "partitions-offline".into(),
-        labels: BTreeMap::from([("topic".into(), "payments".into())]),
+        labels: LiteMap::from_iter([("topic".into(), "payments".into())]),
         summary: "1 partition of payments has no leader".into(),
         value_text: "1".into(),
         explained_by: Some("broker-down".into()),
@@ -116,16 +117,16 @@ pub(crate) fn view() -> ClusterView {
         cluster_id: Some("MkU3OEVBNTcwNTJENDM2Qg".into()),
         taken_at: Moment::default(),
         wall_clock: Timestamp(NOW),
-        brokers: Some(BTreeMap::from([
+        brokers: Some(LiteMap::from_iter([
             (1, broker(1, Ok(Duration::from_micros(1_200)))),
             (2, broker(2, Ok(Duration::from_micros(900)))),
             (3, broker(3, Err("connection refused".into()))),
         ])),
         controller: Some(2),
-        topics: BTreeMap::new(),
-        others: BTreeMap::new(),
+        topics: LiteMap::new(),
+        others: LiteMap::new(),
         untold: Vec::new(),
-        groups: BTreeMap::new(),
+        groups: LiteMap::new(),
         offsets_at: vec![],
         groups_complete: true,
         missing: vec![],
@@ -134,14 +135,14 @@ pub(crate) fn view() -> ClusterView {
         controller: Some(2),
         seen: Arc::new(seen),
         slow: None,
-        brokers: BTreeMap::from([
+        brokers: LiteMap::from_iter([
             (1, broker_view(1, Some(true), Restart::Hurts { partitions: 7, example: "orders/3".into() })),
             (2, broker_view(2, Some(true), Restart::Safe)),
             (3, broker_view(3, Some(false), Restart::Unknown)),
         ]),
         racks: (1..=3).map(|rack| (format!("r{rack}"), RackView { brokers: 1, leaders: 20, replicas: 40 })).collect(),
-        topics: BTreeMap::new(),
-        groups: BTreeMap::new(),
+        topics: LiteMap::new(),
+        groups: LiteMap::new(),
         dirs: (1..=3).map(dir).collect(),
         missing: vec!["broker 3: log directories: connection refused".into()],
         chart_times: (0..POINTS as i64).map(|point| Timestamp(NOW - (POINTS as i64 - 1 - point) * 30_000)).collect(),
@@ -158,7 +159,7 @@ pub(crate) fn view() -> ClusterView {
     for (group, status) in [("billing", GroupStatus::Stall), ("fraud", GroupStatus::Warning)] {
         let group = view.groups.get_mut(group).expect("it was added");
         group.status = status;
-        group.topics.values_mut().for_each(|topic| topic.status = status);
+        group.topics.iter_mut().for_each(|(_, topic)| topic.status = status);
     }
     view
 }
@@ -193,7 +194,9 @@ fn load() -> LoadView {
         bytes_in_per_second: Some(2_097_152.0),
         bytes_out_per_second: Some(4_194_304.0),
         messages_in_per_second: Some(2000.0),
-        request_time_ms: [("Produce", time), ("FetchConsumer", RequestTime { local_p99_ms: None, ..time })].into(),
+        request_time_ms: [("Produce", time), ("FetchConsumer", RequestTime { local_p99_ms: None, ..time })]
+            .into_iter()
+            .collect(),
         under_replicated_partitions: Some(1),
         offline_log_dirs: Some(0),
         heap_used_bytes: Some(536_870_912),
@@ -301,6 +304,6 @@ pub(crate) fn add_group(view: &mut ClusterView, group: &str, topic: &str, lag: i
     };
     let name: Arc<str> = group.into();
     Arc::make_mut(&mut view.seen).groups.insert(Arc::clone(&name), seen);
-    let topics = BTreeMap::from([(topic, place)]);
+    let topics = LiteMap::from_iter([(topic, place)]);
     view.groups.insert(name, GroupView { status: GroupStatus::Ok, lag: Some(lag), topics });
 }

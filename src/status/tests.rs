@@ -71,7 +71,7 @@ fn what_is_listed_is_bounded_and_the_worst_comes_first() {
         made_up::add_group(&mut view, &format!("team-{number:04}"), "orders", number);
     }
     made_up::add_group(&mut view, "zz-worst", "orders", 99_999);
-    view.groups.values_mut().for_each(|group| group.status = GroupStatusOfView::Ok);
+    view.groups.iter_mut().for_each(|(_, group)| group.status = GroupStatusOfView::Ok);
     let publication = ClusterPublication { name: "c".into(), view: Some(Arc::new(view)), ..Default::default() };
     let status = ClusterStatus::of(&publication);
     assert_eq!(status.groups.len(), 1000);

@@ -68,7 +68,10 @@ fn load() -> NoticeAlert {
     NoticeAlert {
         name: "broker-load".to_owned(),
         metric: "broker_load_percent".to_owned(),
-        labels: [("broker", "1"), ("cluster", "default")].map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
+        labels: [("broker", "1"), ("cluster", "default")]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .into_iter()
+            .collect(),
         severity: Severity::Critical,
         summary: "Broker 1 ist zu 85,5 % ausgelastet – prüfen!".to_owned(),
         runbook: Some("https://wiki.example.com/kafka?page=load&lang=de".to_owned()),
@@ -85,7 +88,10 @@ fn backlog() -> NoticeAlert {
     NoticeAlert {
         name: "topic-backlog".to_owned(),
         metric: "group_lag".to_owned(),
-        labels: [("group", "告警组"), ("topic", "event")].map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
+        labels: [("group", "告警组"), ("topic", "event")]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .into_iter()
+            .collect(),
         severity: Severity::Warning,
         summary: "主题 event 积压 1,234 条消息".to_owned(),
         runbook: None,

@@ -11,6 +11,7 @@ use barnabas::kafka::wire::Client;
 use barnabas::logic::lag::lag;
 use barnabas::logic::watch::snapshot::{Controller, GroupSeen, PartitionSeen, SlowSnapshot, Snapshot};
 use barnabas::monitor::poll::Poller;
+use litemap::LiteMap;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -48,7 +49,7 @@ impl Watching {
             bootstrap_servers: kafka.bootstrap().split(',').map(server).collect(),
             client_id: "watching".to_owned(),
             request_timeout: REQUEST_TIMEOUT,
-            addresses: BTreeMap::new(),
+            addresses: LiteMap::new(),
             tls: None,
             sasl: None,
         };
@@ -67,7 +68,7 @@ impl Watching {
     }
 
     fn poll_with(&mut self, ages: &[Duration]) -> Snapshot {
-        self.runtime.block_on(self.poller.poll(ages, BTreeMap::new()))
+        self.runtime.block_on(self.poller.poll(ages, LiteMap::new()))
     }
 
     fn poll_slow(&mut self) -> SlowSnapshot {
@@ -244,8 +245,11 @@ fn figures_are_those_of_kafkas_own_tools() {
         assert_eq!((seen(name).group_type.as_str(), seen(name).members), (group_type, Some(1)));
         assert_eq!(seen(name).assigned.as_deref(), Some(&[Arc::from(topic.as_str())][..]), "{name}");
     }
-    assert!(snapshot.topics["__consumer_offsets"].internal && !snapshot.topics[topic.as_str()].internal);
-    assert!(snapshot.topics[topic.as_str()].id.is_some());
+    assert!(
+        snapshot.topics.get("__consumer_offsets").unwrap().internal
+            && !snapshot.topics.get(topic.as_str()).unwrap().internal
+    );
+    assert!(snapshot.topics.get(topic.as_str()).unwrap().id.is_some());
 
     // All records are younger than an hour, and older than a millisecond.
     let at = |age: usize, number: i32| snapshot.offsets_at[age].offsets.get(&(Arc::from(topic.as_str()), number));
@@ -267,9 +271,9 @@ fn sizes_settings_and_the_controller_are_those_of_kafkas_own_tools() {
         let leaders = their_partitions(&kafka, &topic);
         let led = leaders.iter().map(|(number, (leader, _, _))| theirs[&leader.unwrap()][&format!("{topic}-{number}")]);
         let used = |broker: &i32| -> u64 { slow.dirs[broker].as_ref().unwrap().iter().map(|dir| dir.used).sum() };
-        assert_eq!(slow.min_insync[topic.as_str()], 2);
+        assert_eq!(slow.min_insync.get(topic.as_str()), Some(&2));
         assert!(slow.dirs.values().flatten().flatten().all(|dir| dir.volume > dir.free && dir.free > Some(0)));
-        slow.topic_bytes[topic.as_str()] == led.sum::<u64>()
+        *slow.topic_bytes.get(topic.as_str()).unwrap() == led.sum::<u64>()
             && theirs.iter().all(|(broker, sizes)| used(broker) == sizes.values().sum::<u64>())
     });
     wait_until(LIMIT, "the controller is the quorum's leader", || {
@@ -331,7 +335,7 @@ fn a_frozen_broker_costs_its_own_figures_and_one_time_limit() {
     assert!(broker.answer.as_ref().is_err_and(|why| why.contains("no answer within 3s")), "{:?}", broker.answer);
     assert!(snapshot.missing.iter().any(|it| it.contains(kafka.broker(2))), "{:?}", snapshot.missing);
     assert!(!snapshot.groups_complete);
-    for was in &before.topics[topic.as_str()].partitions {
+    for was in &before.topics.get(topic.as_str()).unwrap().partitions {
         let is = partition(&snapshot, &topic, was.number);
         let expected = (is.leader != Some(2)).then_some(was.latest.unwrap());
         assert_eq!(is.latest, expected, "{topic}/{}: {is:?}", was.number);
@@ -367,7 +371,9 @@ fn a_killed_broker_is_named_and_its_partitions_are_found_at_their_new_leaders() 
     assert!(snapshot.groups.contains_key(name.as_str()), "known or not, the group is there");
     let after = watching.poll_until_whole();
     assert_eq!(after.brokers.as_ref().expect("brokers").len(), 2);
-    assert!(after.topics[topic.as_str()].partitions.iter().all(|it| it.isr.len() == 2 && it.leader != Some(3)));
+    assert!(
+        after.topics.get(topic.as_str()).unwrap().partitions.iter().all(|it| it.isr.len() == 2 && it.leader != Some(3))
+    );
     check_against_tools(&kafka, &after, &topic, &[&name]);
     kafka.restart(3);
 }
@@ -437,8 +443,8 @@ fn old_brokers_are_watched(version: &str, not_told: &[&str]) {
         assert!(slow.missing.iter().any(|sentence| sentence.contains(what)), "{what}: {:?}", slow.missing);
     }
     if not_told.is_empty() {
-        assert_eq!(slow.min_insync[topic.as_str()], 1);
-        assert!(slow.topic_bytes[topic.as_str()] > 0);
+        assert_eq!(slow.min_insync.get(topic.as_str()), Some(&1));
+        assert!(*slow.topic_bytes.get(topic.as_str()).unwrap() > 0);
         assert_eq!(slow.dirs[&1].as_ref().unwrap()[0].volume, None);
     }
     let snapshot = wait_for(LIMIT, "the member has its partitions", || {

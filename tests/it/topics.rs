@@ -10,6 +10,7 @@ use barnabas::config::schema::{ClusterSettings, HostPort};
 use barnabas::kafka::admin::describe_groups::{GroupDescription, GroupType};
 use barnabas::kafka::wire::{Client, ErrorKind, KafkaError};
 use barnabas::logic::record::TopicPartition;
+use litemap::LiteMap;
 use serde_json::Value;
 
 use crate::support::barnabas::BINARY;
@@ -269,7 +270,7 @@ fn wire(kafka: &Kafka) -> Client {
         bootstrap_servers: kafka.bootstrap().split(',').map(address).collect(),
         client_id: "test".to_owned(),
         request_timeout: Duration::from_secs(10),
-        addresses: BTreeMap::new(),
+        addresses: LiteMap::new(),
         tls: None,
         sasl: None,
     };
@@ -278,7 +279,7 @@ fn wire(kafka: &Kafka) -> Client {
 
 fn describe(kafka: &Kafka, group: &str) -> GroupDescription {
     let described = block_on(async { wire(kafka).describe_groups(&[group.to_owned()]).await });
-    described[group].clone().unwrap_or_else(|error| panic!("{group}: {error}"))
+    described.get(group).unwrap().clone().unwrap_or_else(|error| panic!("{group}: {error}"))
 }
 
 #[track_caller]
@@ -312,7 +313,7 @@ fn check_group(protocol: &str, group_type: GroupType) {
     assert_eq!(committed.len(), 1);
     let offset = committed[&TopicPartition::new(topic.as_str(), 1)].as_ref().expect("an offset");
     assert_eq!(offset.offset, 7);
-    assert!(offsets[&group].as_ref().is_ok_and(BTreeMap::is_empty) && offsets[&nobody].is_ok());
+    assert!(offsets[&group].as_ref().is_ok_and(LiteMap::is_empty) && offsets[&nobody].is_ok());
 
     let deleted = block_on(async { wire(kafka).delete_groups(&all).await });
     if let Err(error) = &deleted[&group]

@@ -1,11 +1,11 @@
 //! `barnabas check --connect`: what can be tried is tried, all at once and each within a limit; a line for each, in the
 //! order of the configuration, and a failure keeps nothing else from being tried. Changes nothing anywhere.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -15,6 +15,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::config::schema::{ClusterSettings, Config};
 use crate::logic::printable::printable;
+use crate::logic::sorted_set::SortedSet;
 
 /// A check may ask several brokers, one after the other, and each of them takes its `request_timeout`.
 const REQUESTS: u32 = 5;
@@ -87,7 +88,7 @@ async fn try_all(config: &Config, output: &mut Output<'_>) -> Result<Tally, Fail
         .map(|channel| (channel.channel.name.clone(), tokio::spawn(watching::channel(channel.clone()))))
         .collect();
     let mut tally = Tally::default();
-    let mut clients = BTreeMap::new();
+    let mut clients = LiteMap::new_vec();
     for (settings, check) in clusters {
         let limit = settings.request_timeout.saturating_mul(REQUESTS);
         let subject = format!("cluster {}", settings.name);
@@ -159,7 +160,7 @@ fn polls(config: &Config) -> Vec<(String, Duration, JoinHandle<Vec<Finding>>)> {
 fn used_clusters(config: &Config) -> Vec<Arc<ClusterSettings>> {
     let watched: &[String] = config.monitor.as_ref().map_or(&[], |monitor| &monitor.clusters);
     let of_forwards = config.forwards.iter().map(|forward| &forward.cluster);
-    let used: BTreeSet<&String> = of_forwards.chain(watched).collect();
+    let used: SortedSet<&String> = of_forwards.chain(watched).collect();
     let clusters = config.clusters.iter().filter(|(name, _)| used.is_empty() || used.contains(name));
     clusters.map(|(_, settings)| Arc::new(settings.clone())).collect()
 }

@@ -1,10 +1,10 @@
 //! What `check --connect` tries of Kafka: logins and brokers, topics and the permission to read them, the start, the group.
 //! Only asks; joins nothing and commits nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tokio::task::JoinSet;
 
 use super::connect::Finding;
@@ -31,7 +31,7 @@ pub(super) async fn cluster(settings: Arc<ClusterSettings>) -> ClusterCheck {
         let alone = ClusterSettings { bootstrap_servers: vec![server.clone()], ..(*settings).clone() };
         tasks.spawn(async move { (index, bootstrap(alone).await) });
     }
-    let mut answers: BTreeMap<usize, _> = tasks.join_all().await.into_iter().collect();
+    let mut answers: LiteMap<usize, _> = tasks.join_all().await.into_iter().collect();
     let mut check = ClusterCheck::default();
     let mut answered = None;
     for (index, server) in settings.bootstrap_servers.iter().enumerate() {
@@ -68,7 +68,7 @@ async fn brokers(cluster: &str, client: &Client, metadata: &ClusterMetadata) -> 
         let client = client.clone();
         tasks.spawn(async move { (id, client.api_versions(id).await) });
     }
-    let answers: BTreeMap<i32, _> = tasks.join_all().await.into_iter().collect();
+    let answers: LiteMap<i32, _> = tasks.join_all().await.into_iter().collect();
     let finding = |(id, answer): (i32, Result<_, Error>)| {
         let address = metadata.brokers.get(&id).map(|broker| format!("{}:{}", broker.host, broker.port));
         let subject = format!("cluster {cluster}, broker {id} at {}", address.unwrap_or_default());

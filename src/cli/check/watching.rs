@@ -1,9 +1,9 @@
 //! What `check --connect` tries for watching: one poll of each watched cluster, one reading of each broker's load, and every channel up to the point where
 //! a notice would be sent.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use tokio::task::JoinHandle;
 
 use super::connect::Finding;
@@ -27,7 +27,7 @@ pub(super) async fn poll(cluster: Arc<ClusterSettings>, monitor: MonitorSettings
         Ok(poller) => poller,
         Err(error) => return vec![Finding::new(subject, Err::<String, _>(error))],
     };
-    let snapshot = poller.poll(&[], BTreeMap::new()).await;
+    let snapshot = poller.poll(&[], LiteMap::new()).await;
     let Some(brokers) = &snapshot.brokers else {
         return vec![Finding::new(subject, Err::<String, _>(snapshot.missing.join("; ")))];
     };
@@ -53,11 +53,7 @@ pub(super) async fn poll(cluster: Arc<ClusterSettings>, monitor: MonitorSettings
 type Load = Option<JoinHandle<Result<String, String>>>;
 
 /// Begins to read every broker that has a source; empty where none has.
-fn loads(
-    cluster: &ClusterSettings,
-    monitor: &MonitorSettings,
-    brokers: &BTreeMap<i32, BrokerSeen>,
-) -> Vec<(i32, Load)> {
+fn loads(cluster: &ClusterSettings, monitor: &MonitorSettings, brokers: &LiteMap<i32, BrokerSeen>) -> Vec<(i32, Load)> {
     let Some(sources) = monitor.jmx.get(&cluster.name) else { return Vec::new() };
     let load = |(id, broker): (&i32, &BrokerSeen)| {
         let source = JmxSettings::of_broker(sources, *id).cloned();

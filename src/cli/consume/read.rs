@@ -1,10 +1,10 @@
 //! Round after round: what the brokers send is written at once. Ends when every partition has come to its end, enough
 //! was shown, somebody interrupts, or reading gets nowhere. Where reading begins and ends is decided before.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::lines::{Lines, Unfit};
@@ -37,7 +37,7 @@ pub(super) enum Ends {
     /// It follows what comes.
     Never,
     /// Before these offsets.
-    At(BTreeMap<TopicPartition, i64>),
+    At(LiteMap<TopicPartition, i64>),
 }
 
 impl Ends {
@@ -57,7 +57,7 @@ pub(super) struct Reading {
     topic: Arc<str>,
     /// The only partition that is wanted.
     only: Option<i32>,
-    positions: BTreeMap<TopicPartition, Position>,
+    positions: LiteMap<TopicPartition, Position>,
     ends: Ends,
     /// What hinders reading, since when.
     trouble: Option<(Moment, String)>,
@@ -79,7 +79,7 @@ impl Reading {
         client: Client,
         topic: &str,
         only: Option<i32>,
-        begins: BTreeMap<TopicPartition, Position>,
+        begins: LiteMap<TopicPartition, Position>,
         ends: Ends,
     ) -> Result<Self, Failure> {
         let servers = cluster::servers(&client);

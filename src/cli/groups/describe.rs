@@ -2,8 +2,9 @@
 //!
 //! Committed offsets are read before the ends of the logs, or a group that reads fast would seem to be ahead of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 
+use litemap::LiteMap;
 use serde_json::{Value, json};
 
 use super::{no_such_group, type_name};
@@ -20,6 +21,7 @@ use crate::logic::lag::{lag, next_to_read};
 use crate::logic::moment::Timestamp;
 use crate::logic::printable::printable;
 use crate::logic::record::TopicPartition;
+use crate::logic::sorted_set::SortedSet;
 
 pub(super) async fn describe(
     client: &Client,
@@ -31,7 +33,8 @@ pub(super) async fn describe(
     let mut groups = Vec::new();
     let mut failures = Vec::new();
     for (name, description) in described {
-        let offsets = committed.remove(&name).unwrap_or_else(|| Ok(BTreeMap::new()));
+        let offsets = committed.get_mut(&name).map(|offsets| std::mem::replace(offsets, Ok(LiteMap::new())));
+        let offsets = offsets.unwrap_or_else(|| Ok(LiteMap::new()));
         match (description, offsets) {
             (Ok(description), Ok(offsets)) if description.is_dead() && offsets.is_empty() => {
                 failures.push(no_such_group(client, &name).await.to_string());
@@ -64,7 +67,7 @@ struct Found {
 
 impl Found {
     /// Partitions with a committed offset, and those that members read without one.
-    fn partitions(&self) -> BTreeSet<&TopicPartition> {
+    fn partitions(&self) -> SortedSet<&TopicPartition> {
         let assigned = self.description.members.iter().flat_map(|member| member.assignment.iter().flatten());
         self.offsets.keys().chain(assigned).collect()
     }
@@ -80,7 +83,7 @@ impl Found {
 
     fn document(&self, ends: &Ends) -> Value {
         let Self { name, description, .. } = self;
-        let owners: BTreeMap<&TopicPartition, &GroupMember> = description
+        let owners: LiteMap<&TopicPartition, &GroupMember> = description
             .members
             .iter()
             .flat_map(|member| member.assignment.iter().flatten().map(move |partition| (partition, member)))
@@ -155,18 +158,18 @@ struct Ends {
     earliest: ListedOffsets,
     latest: ListedOffsets,
     /// By where a group would go on.
-    oldest: BTreeMap<(TopicPartition, i64), Timestamp>,
+    oldest: HashMap<(TopicPartition, i64), Timestamp>,
     now: Timestamp,
 }
 
 impl Ends {
     async fn of(client: &Client, groups: &[Found]) -> Self {
-        let partitions: BTreeSet<&TopicPartition> = groups.iter().flat_map(Found::partitions).collect();
+        let partitions: SortedSet<&TopicPartition> = groups.iter().flat_map(Found::partitions).collect();
         let wanted = |spec| partitions.iter().map(|it| ((*it).clone(), spec)).collect::<Vec<_>>();
         // One after the other: the first learns who leads what.
         let earliest = client.list_offsets(&wanted(OffsetSpec::Earliest)).await;
         let latest = client.list_offsets(&wanted(OffsetSpec::Latest)).await;
-        let mut ends = Self { earliest, latest, oldest: BTreeMap::new(), now: clock::wall_clock() };
+        let mut ends = Self { earliest, latest, oldest: HashMap::new(), now: clock::wall_clock() };
         for group in groups {
             let unread: Vec<(TopicPartition, i64)> = ends.unread(group);
             let found = client.first_timestamps(&unread).await;

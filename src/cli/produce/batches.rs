@@ -1,6 +1,6 @@
 //! Which partition each record goes to, and in which batch. Pure.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use crate::logic::partitioner::partition_for_key;
 
@@ -52,8 +52,8 @@ impl Placement {
         &mut self,
         records: impl Iterator<Item = (usize, Option<&'a [u8]>, usize)>,
         closed: impl Fn(i32) -> bool,
-    ) -> BTreeMap<i32, Vec<Batch>> {
-        let mut batches: BTreeMap<i32, Vec<Batch>> = BTreeMap::new();
+    ) -> LiteMap<i32, Vec<Batch>> {
+        let mut batches: LiteMap<i32, Vec<Batch>> = LiteMap::new();
         for (index, key, bytes) in records {
             let partition = match key {
                 Some(key) => partition_for_key(key, self.partitions).unwrap_or_default(),

@@ -1,9 +1,9 @@
 //! Writes rounds of records to the partitions of one topic: all partitions at once, the batches of one in their order.
 //! What a batch cannot be written for is narrowed down to the records that are at fault.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use tokio::task::JoinSet;
 
 use super::batches::{Batch, Placement};
@@ -25,7 +25,7 @@ pub(super) struct TopicWriter {
     placement: Placement,
     partitions: i32,
     /// Those that were written to.
-    used: BTreeMap<i32, Partition>,
+    used: LiteMap<i32, Partition>,
 }
 
 /// A partition that was written to.
@@ -47,7 +47,7 @@ impl TopicWriter {
     /// For a topic that exists and has so many partitions.
     pub(super) fn new(producer: Producer, topic: &str, partitions: i32, compression: Compression) -> Self {
         let (topic, placement) = (Arc::from(topic), Placement::new(partitions));
-        Self { producer, topic, compression, placement, partitions, used: BTreeMap::new() }
+        Self { producer, topic, compression, placement, partitions, used: LiteMap::new() }
     }
 
     /// How many partitions could not be written to, and are not tried again.

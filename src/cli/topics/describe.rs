@@ -1,9 +1,9 @@
 //! `barnabas topics describe`: everything about the partitions of topics, gathered from all brokers at once. What one of
 //! them does not answer is missing, and said; the rest is shown.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use serde::Serialize;
 
 use super::{replication_factor, topic_id};
@@ -18,6 +18,7 @@ use crate::kafka::list_offsets::{ListedOffset, ListedOffsets, OffsetSpec};
 use crate::kafka::metadata::{ClusterMetadata, Partition, Topic, TopicsWanted};
 use crate::kafka::wire::{Client, Error};
 use crate::logic::record::TopicPartition;
+use crate::logic::sorted_set::SortedSet;
 
 /// A topic in the document.
 #[derive(Debug, Serialize)]
@@ -97,7 +98,7 @@ struct Answers {
 
 pub(super) fn describe(command: &TopicsDescribe, output: &mut Output<'_>) -> Result<(), Failure> {
     let client = command.cluster().client()?;
-    let names: BTreeSet<&str> = command.topics.iter().map(String::as_str).collect();
+    let names: SortedSet<&str> = command.topics.iter().map(String::as_str).collect();
     let (metadata, unknown, answers) = cluster::block_on(async {
         let wanted = match names.is_empty() {
             true => TopicsWanted::All,
@@ -111,7 +112,7 @@ pub(super) fn describe(command: &TopicsDescribe, output: &mut Output<'_>) -> Res
         // Named topics are shown even if they are Kafka's own.
         let shown = |topic: &Topic| topic.error.is_none() && (!names.is_empty() || command.internal || !topic.internal);
         let topics = metadata.topics.iter().filter(|(_, topic)| shown(topic));
-        let topics: BTreeMap<Arc<str>, Topic> = topics.map(|(name, topic)| (Arc::clone(name), topic.clone())).collect();
+        let topics: LiteMap<Arc<str>, Topic> = topics.map(|(name, topic)| (Arc::clone(name), topic.clone())).collect();
         let metadata = ClusterMetadata { topics, ..(*metadata).clone() };
         let answers = ask(&client, &metadata).await;
         Ok((metadata, unknown, answers))
@@ -136,7 +137,7 @@ pub(super) fn describe(command: &TopicsDescribe, output: &mut Output<'_>) -> Res
 
 async fn ask(client: &Client, metadata: &ClusterMetadata) -> Answers {
     let mut led: Vec<TopicPartition> = Vec::new();
-    let mut by_leader: BTreeMap<i32, Vec<TopicPartition>> = BTreeMap::new();
+    let mut by_leader: LiteMap<i32, Vec<TopicPartition>> = LiteMap::new();
     for (name, topic) in &metadata.topics {
         for (number, partition) in &topic.partitions {
             let key = TopicPartition { topic: Arc::clone(name), partition: *number };
@@ -160,7 +161,7 @@ async fn ask(client: &Client, metadata: &ClusterMetadata) -> Answers {
 }
 
 /// Offsets are what one asks for: without them the command has failed. One line for each broker and reason.
-fn unanswered(answers: &Answers) -> BTreeSet<String> {
+fn unanswered(answers: &Answers) -> SortedSet<String> {
     let results = answers.earliest.values().chain(answers.latest.values());
     results.filter_map(|result| result.as_ref().err()).map(|error| explain(error, "DESCRIBE on the topic")).collect()
 }
@@ -168,10 +169,10 @@ fn unanswered(answers: &Answers) -> BTreeSet<String> {
 /// Settings and sizes are extras that not every broker has and not every user may see.
 fn say_what_is_missing(answers: &Answers) {
     let settings = answers.settings.values().filter_map(|result| result.as_ref().err());
-    let settings: BTreeSet<String> =
+    let settings: SortedSet<String> =
         settings.map(|error| format!("no settings: {}", explain(error, "DESCRIBE_CONFIGS on the topic"))).collect();
     let sizes = answers.log_dirs.values().filter_map(|result| result.as_ref().err());
-    let sizes: BTreeSet<String> =
+    let sizes: SortedSet<String> =
         sizes.map(|error| format!("no sizes: {}", explain(error, "DESCRIBE on the cluster"))).collect();
     for missing in settings.iter().chain(&sizes) {
         remark(&crate::logic::printable::printable(missing));
@@ -204,7 +205,7 @@ fn partition_document(
     partition: &Partition,
     min_isr: Option<usize>,
     answers: &Answers,
-    sizes: &BTreeMap<(i32, &TopicPartition), i64>,
+    sizes: &LiteMap<(i32, &TopicPartition), i64>,
 ) -> PartitionDocument {
     let offset = |listed: Option<&Result<ListedOffset, Error>>| listed?.as_ref().ok()?.offset;
     let failed = |listed: &ListedOffsets| listed.get(key)?.as_ref().err().map(ToString::to_string);
@@ -224,14 +225,14 @@ fn partition_document(
 }
 
 /// A partition that is being moved between directories has two copies for a while: the one in use counts.
-fn sizes(log_dirs: &PerBroker<Vec<LogDir>>) -> BTreeMap<(i32, &TopicPartition), i64> {
-    let mut sizes = BTreeMap::new();
+fn sizes(log_dirs: &PerBroker<Vec<LogDir>>) -> LiteMap<(i32, &TopicPartition), i64> {
+    let mut sizes = Vec::new();
     for (broker, dirs) in log_dirs {
         for replica in dirs.iter().flatten().flat_map(|dir| &dir.replicas).filter(|replica| !replica.future) {
-            sizes.insert((*broker, &replica.partition), replica.size);
+            sizes.push(((*broker, &replica.partition), replica.size));
         }
     }
-    sizes
+    sizes.into_iter().collect()
 }
 
 fn min_insync_replicas(settings: &[Setting]) -> Option<usize> {

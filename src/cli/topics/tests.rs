@@ -1,6 +1,5 @@
-use std::collections::BTreeMap;
-
 use argh::FromArgs;
+use litemap::LiteMap;
 
 use super::*;
 
@@ -43,9 +42,12 @@ fn listed_topics_count_what_is_wrong_with_them() {
     };
     let topic = |internal, partitions| Topic { id: None, internal, error: None, partitions };
     let metadata = ClusterMetadata {
-        topics: BTreeMap::from([
-            ("__consumer_offsets".into(), topic(true, BTreeMap::from([(0, partition(Some(1), &[1, 2]))]))),
-            ("event".into(), topic(false, BTreeMap::from([(0, partition(Some(1), &[1])), (1, partition(None, &[2]))]))),
+        topics: LiteMap::from_iter([
+            ("__consumer_offsets".into(), topic(true, LiteMap::from_iter([(0, partition(Some(1), &[1, 2]))]))),
+            (
+                "event".into(),
+                topic(false, LiteMap::from_iter([(0, partition(Some(1), &[1])), (1, partition(None, &[2]))])),
+            ),
         ]),
         ..ClusterMetadata::default()
     };

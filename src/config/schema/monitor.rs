@@ -1,7 +1,8 @@
 //! `[monitor]`, `[[alert]]` and `[notify]` after they were read and checked. Plain data.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::{HostPort, Secret, TlsSettings, WebhookSettings};
 use crate::config::Mailbox;
@@ -25,7 +26,7 @@ pub struct MonitorSettings {
     /// A request at regular intervals while watching works.
     pub heartbeat: Option<HeartbeatSettings>,
     /// Where brokers tell their own figures, by cluster; a cluster without any is missing.
-    pub jmx: BTreeMap<String, Vec<JmxSettings>>,
+    pub jmx: LiteMap<String, Vec<JmxSettings>>,
 }
 
 /// Where a broker's figures are read and how to log in there.

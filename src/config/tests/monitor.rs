@@ -39,7 +39,7 @@ pub(super) fn check_every_key(config: &Config, folder: &Path) {
     assert_eq!(heartbeat.webhook.url.reveal(), "https://hc.example.com/hunter2");
     assert_eq!(heartbeat.webhook.display_url, "https://hc.example.com/…", "the path is the password");
     assert_eq!((heartbeat.webhook.headers.len(), heartbeat.webhook.idempotency_header), (0, None));
-    let [all, seventh] = &monitor.jmx["east"][..] else { panic!("two sources") };
+    let [all, seventh] = &monitor.jmx.get("east").unwrap()[..] else { panic!("two sources") };
     assert_eq!((all.broker, all.url.as_str(), all.timeout), (None, "jmx://{host}:9999", Duration::from_secs(3)));
     assert_eq!((all.username.as_deref(), &all.password), (Some("monitor"), &Some(Secret::new("hunter2"))));
     assert_eq!(all.tls.clone().unwrap().ca_file, Some(folder.join("ca.pem")));
@@ -202,7 +202,7 @@ fn brokers_tell_their_load_by_one_url_for_all_or_an_entry_for_each() {
     let url = |broker| JmxSettings::of_broker(&sources, broker).map(|source| source.url.as_str());
     assert_eq!((url(1), url(2)), (Some("jmx://{host}:1"), Some("http://kafka-2:8778/jolokia")));
     let named = with("[monitor]\njmx = [{ broker = 2, url = \"jmx://k:1\" }]\n").monitor.unwrap().jmx;
-    assert_eq!(JmxSettings::of_broker(&named["default"], 1), None);
+    assert_eq!(JmxSettings::of_broker(named.get("default").unwrap(), 1), None);
     assert_eq!(with("[monitor]\n").monitor.unwrap().jmx.len(), 0);
 }
 

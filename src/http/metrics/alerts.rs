@@ -1,6 +1,6 @@
 //! Alerts, silences and channels in /metrics.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use super::exposition::Exposition;
 use crate::status::{AlertState, AlertsPublication};
@@ -11,7 +11,7 @@ pub(super) fn render(text: &mut Exposition, alerts: &AlertsPublication) {
         ("barnabas_alerts_firing", "Alerts of the rule that fire, also silenced ones.", AlertState::Firing),
         ("barnabas_alerts_pending", "Alerts of the rule that do not fire yet.", AlertState::Pending),
     ] {
-        let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        let mut counts: LiteMap<(&str, &str), usize> = LiteMap::new();
         for alert in alerts.alerts.iter().filter(|alert| alert.state == state) {
             *counts.entry((&alert.name, alert.severity.name())).or_default() += 1;
         }

@@ -86,7 +86,8 @@ fn nothing_that_a_cluster_or_an_alert_says_becomes_markup() {
         alert.value_text = nasty.into();
         alert.since = nasty.into();
         alert.told = vec![nasty.into()];
-        alert.labels = ["topic", "group", "broker", nasty].map(|label| (label.to_owned(), nasty.to_owned())).into();
+        alert.labels =
+            ["topic", "group", "broker", nasty].map(|label| (label.to_owned(), nasty.to_owned())).into_iter().collect();
     }
     alerts.silences[0].name = nasty.into();
     alerts.channels[1].error = Some(nasty.into());

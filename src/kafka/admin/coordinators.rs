@@ -3,21 +3,22 @@
 //! A coordinator that moves or is still reading its log is asked again until the request's time limit is over. What is
 //! asked is not known here.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use kafka_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
+use litemap::LiteMap;
 use tokio::task::JoinSet;
 
 use crate::kafka::groups::{SEVERAL_KEYS, passes};
 use crate::kafka::wire::{Client, Error, ErrorKind};
+use crate::logic::sorted_set::SortedSet;
 
 /// Groups in one request: as many as a coordinator answers without keeping others waiting.
 const AT_ONCE: usize = 100;
 
 /// What each group came to.
-pub type PerGroup<T> = BTreeMap<String, Result<T, Error>>;
+pub type PerGroup<T> = LiteMap<String, Result<T, Error>>;
 
 /// The same error for all of `groups`.
 pub(super) fn all_failed<T>(groups: &[String], error: &Error) -> PerGroup<T> {
@@ -37,8 +38,8 @@ impl Client {
         F: Future<Output = PerGroup<T>> + Send + 'static,
     {
         let mut patience = self.patience();
-        let mut results = BTreeMap::new();
-        let mut wanted: BTreeSet<String> = groups.iter().cloned().collect();
+        let mut results = PerGroup::new();
+        let mut wanted: SortedSet<String> = groups.iter().cloned().collect();
         loop {
             let mut passing = None;
             let answers = self.each_group_once(request, std::mem::take(&mut wanted), &ask).await;
@@ -62,21 +63,19 @@ impl Client {
     async fn each_group_once<T, F>(
         &self,
         request: &'static str,
-        groups: BTreeSet<String>,
+        groups: SortedSet<String>,
         ask: &impl Fn(Self, i32, Vec<String>) -> F,
     ) -> PerGroup<T>
     where
         T: Send + 'static,
         F: Future<Output = PerGroup<T>> + Send + 'static,
     {
-        let mut results = BTreeMap::new();
-        let mut by_coordinator: BTreeMap<i32, Vec<String>> = BTreeMap::new();
+        let mut results = Vec::new();
+        let mut by_coordinator: LiteMap<i32, Vec<String>> = LiteMap::new();
         for (group, coordinator) in self.find_coordinators(groups).await {
             match coordinator {
                 Ok(coordinator) => by_coordinator.entry(coordinator).or_default().push(group),
-                Err(error) => {
-                    results.insert(group, Err(error));
-                }
+                Err(error) => results.push((group, Err(error))),
             }
         }
         let mut tasks = JoinSet::new();
@@ -97,12 +96,12 @@ impl Client {
             // A task of ours neither panics nor is cancelled while this one lives.
             results.extend(answers.unwrap_or_default());
         }
-        results
+        results.into_iter().collect()
     }
 
     /// The coordinator of each group, from memory where it is known.
-    async fn find_coordinators(&self, groups: BTreeSet<String>) -> PerGroup<i32> {
-        let mut found: PerGroup<i32> = BTreeMap::new();
+    async fn find_coordinators(&self, groups: SortedSet<String>) -> PerGroup<i32> {
+        let mut found: PerGroup<i32> = LiteMap::new();
         let mut strangers = Vec::new();
         {
             let known = self.known();

@@ -1,11 +1,11 @@
 //! DeleteTopics: topics and all their records are gone.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::{DeleteTopicsRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use litemap::LiteMap;
 
 use super::milliseconds;
 use crate::kafka::groups::passes;
@@ -16,7 +16,7 @@ const NAME: &str = "DeleteTopics";
 const STATES: i16 = 6;
 
 /// What each topic came to.
-pub type PerTopic<T> = BTreeMap<String, Result<T, Error>>;
+pub type PerTopic<T> = LiteMap<String, Result<T, Error>>;
 
 impl Client {
     /// Deletes `topics`. On brokers before 2.4 that do not allow it, REQUEST_TIMED_OUT or INVALID_REQUEST.
@@ -38,7 +38,7 @@ impl Client {
         let controller = self.broker_for_controller(NAME).await?;
         let limit = self.settings().request_timeout;
         let (_, answer) = self.ask(controller, i16::MAX, limit, |version| request(topics, version, limit)).await?;
-        let mut deleted = BTreeMap::new();
+        let mut deleted = LiteMap::new();
         for topic in &answer.responses {
             let name = topic.name.as_ref().map(|name| name.to_string()).unwrap_or_default();
             let kind = ErrorKind::from_code(topic.error_code, topic.error_message.as_deref());

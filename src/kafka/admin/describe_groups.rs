@@ -4,13 +4,13 @@
 //! A broker answers DescribeGroups for a group of the new protocol as if there were none, so whatever is not found is
 //! asked for again in the other way.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages as m;
 use kafka_protocol::messages::{consumer_group_describe_response as new, describe_groups_response as classic};
 use kafka_protocol::protocol::StrBytes;
+use litemap::LiteMap;
 
 use super::assignment;
 use super::coordinators::{PerGroup, all_failed};
@@ -88,7 +88,7 @@ impl Client {
             Ok((_, answer)) => answer,
             Err(error) => return all_failed(groups, &error),
         };
-        let mut described = BTreeMap::new();
+        let mut described = LiteMap::new();
         let mut not_classic = Vec::new();
         for group in &answer.groups {
             let name = group.group_id.to_string();

@@ -3,13 +3,13 @@
 //! From version 8 on (Kafka 3.0) many groups share a request; older brokers are asked group by group. Topics that the
 //! user may not see are left out by the broker without an error.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages as m;
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::protocol::StrBytes;
+use litemap::LiteMap;
 
 use super::coordinators::{PerGroup, all_failed};
 use crate::kafka::groups::{PerPartition, SEVERAL_GROUPS};
@@ -40,7 +40,7 @@ impl Client {
     }
 
     async fn group_offsets_at(&self, coordinator: i32, groups: &[String]) -> PerGroup<GroupOffsets> {
-        let mut offsets = BTreeMap::new();
+        let mut offsets = LiteMap::new();
         let mut rest = groups;
         while let Some((first, others)) = rest.split_first() {
             match self.ask(coordinator, i16::MAX, Duration::ZERO, |version| request(rest, version)).await {
@@ -77,7 +77,7 @@ impl Client {
                 offsets.add(key, it.error_code, it.committed_offset, it.committed_leader_epoch, metadata);
             }
         }
-        Ok(offsets.found)
+        Ok(offsets.found.into_iter().collect())
     }
 
     fn of_only_group(&self, coordinator: i32, answer: &m::OffsetFetchResponse) -> Result<GroupOffsets, Error> {
@@ -90,7 +90,7 @@ impl Client {
                 offsets.add(key, it.error_code, it.committed_offset, it.committed_leader_epoch, metadata);
             }
         }
-        Ok(offsets.found)
+        Ok(offsets.found.into_iter().collect())
     }
 }
 
@@ -98,7 +98,7 @@ impl Client {
 struct Offsets<'a> {
     client: &'a Client,
     coordinator: i32,
-    found: GroupOffsets,
+    found: Vec<(TopicPartition, Result<CommittedOffset, Error>)>,
 }
 
 impl<'a> Offsets<'a> {
@@ -106,7 +106,7 @@ impl<'a> Offsets<'a> {
     fn begin(client: &'a Client, coordinator: i32, code: i16) -> Result<Self, Error> {
         match ErrorKind::from_code(code, None) {
             Some(kind) => Err(client.error_at(coordinator, "OffsetFetch", kind)),
-            None => Ok(Self { client, coordinator, found: BTreeMap::new() }),
+            None => Ok(Self { client, coordinator, found: Vec::new() }),
         }
     }
 
@@ -120,7 +120,7 @@ impl<'a> Offsets<'a> {
                 Ok(CommittedOffset { offset, leader_epoch, metadata: metadata.to_owned() })
             }
         };
-        self.found.insert(partition, result);
+        self.found.push((partition, result));
     }
 }
 

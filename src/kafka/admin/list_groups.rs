@@ -3,10 +3,10 @@
 //! Groups that the user may not see are left out by the brokers without an error. States came with Kafka 2.6, types
 //! with 3.8.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kafka_protocol::messages::ListGroupsRequest;
+use litemap::LiteMap;
 use tokio::task::JoinSet;
 
 use crate::kafka::groups::passes;
@@ -17,7 +17,7 @@ use crate::kafka::wire::{Client, Error, ErrorKind};
 #[derive(Clone, Debug, Default)]
 pub struct GroupListing {
     /// The groups, by name.
-    pub groups: BTreeMap<String, ListedGroup>,
+    pub groups: LiteMap<String, ListedGroup>,
     /// Brokers whose groups are missing, and why.
     pub missing: Vec<Error>,
 }

@@ -1,7 +1,6 @@
 //! DescribeLogDirs (Kafka 2.0 and later): what each partition takes on the brokers' disks, and from 3.3 on how large the
 //! disks are.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_log_dirs_response::DescribeLogDirsResult;
 use kafka_protocol::messages::{DescribeLogDirsRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use litemap::LiteMap;
 use tokio::task::JoinSet;
 
 use crate::kafka::wire::{Client, Error, ErrorKind, KafkaError};
@@ -52,18 +52,18 @@ pub struct LogReplica {
 }
 
 /// What each broker came to.
-pub type PerBroker<T> = BTreeMap<i32, Result<T, Error>>;
+pub type PerBroker<T> = LiteMap<i32, Result<T, Error>>;
 
 impl Client {
     /// The directories of each broker in `wanted`, all asked at once.
-    pub async fn log_dirs(&self, wanted: BTreeMap<i32, ReplicasWanted>) -> PerBroker<Vec<LogDir>> {
+    pub async fn log_dirs(&self, wanted: LiteMap<i32, ReplicasWanted>) -> PerBroker<Vec<LogDir>> {
         let mut tasks = JoinSet::new();
         for (broker, replicas) in wanted {
             let client = self.clone();
             tasks.spawn(async move { (broker, client.log_dirs_at(broker, &replicas).await) });
         }
         // A task of ours neither panics nor is cancelled while this one lives.
-        let mut found = BTreeMap::new();
+        let mut found = LiteMap::new();
         while let Some(answer) = tasks.join_next().await {
             found.extend(answer.ok());
         }
@@ -88,7 +88,7 @@ fn request(wanted: &ReplicasWanted) -> DescribeLogDirsRequest {
     let ReplicasWanted::These(partitions) = wanted else {
         return DescribeLogDirsRequest::default().with_topics(None);
     };
-    let mut topics: BTreeMap<&Arc<str>, Vec<i32>> = BTreeMap::new();
+    let mut topics: LiteMap<&Arc<str>, Vec<i32>> = LiteMap::new();
     for partition in partitions {
         topics.entry(&partition.topic).or_default().push(partition.partition);
     }

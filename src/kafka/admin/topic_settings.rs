@@ -1,12 +1,12 @@
 //! DescribeConfigs for topics (Kafka 1.1 and later): every setting with its value and where it comes from.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kafka_protocol::messages::DescribeConfigsRequest;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
 use kafka_protocol::protocol::StrBytes;
+use litemap::LiteMap;
 
 use crate::kafka::wire::{Client, Error, ErrorKind};
 
@@ -38,12 +38,12 @@ pub enum SettingSource {
 }
 
 /// What each topic came to.
-pub type TopicSettings = BTreeMap<Arc<str>, Result<Vec<Setting>, Error>>;
+pub type TopicSettings = LiteMap<Arc<str>, Result<Vec<Setting>, Error>>;
 
 impl Client {
     /// The settings of `topics`, in the order of their names.
     pub async fn topic_settings(&self, topics: &[Arc<str>]) -> TopicSettings {
-        let mut settings = BTreeMap::new();
+        let mut settings = LiteMap::new();
         for some in topics.chunks(AT_ONCE) {
             self.some_topic_settings(some, &mut settings).await;
         }

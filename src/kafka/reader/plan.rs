@@ -1,8 +1,10 @@
 //! What to fetch next: which partitions from which broker, and within how many bytes. Also who has to be left alone
 //! for a while, and whose turn it is. Pure: what is under way and what came of it, it is told.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::pace::Failure;
 use super::topics::Topics;
@@ -57,7 +59,7 @@ struct PartitionState {
 /// Brokers and partitions as the last fetches left them.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    brokers: BTreeMap<i32, BrokerState>,
+    brokers: LiteMap<i32, BrokerState>,
     partitions: HashMap<TopicPartition, PartitionState>,
     turn: u64,
 }
@@ -71,7 +73,7 @@ impl Turns {
         room: usize,
         now: Moment,
     ) -> (Vec<Plan>, Option<Moment>) {
-        let mut by_broker: BTreeMap<i32, Vec<(u64, Wanted)>> = BTreeMap::new();
+        let mut by_broker: LiteMap<i32, Vec<(u64, Wanted)>> = LiteMap::new();
         let mut pause_ends: Option<Moment> = None;
         let mut wait_until = |end: Moment| pause_ends = Some(pause_ends.map_or(end, |other| other.min(end)));
         for (topic_partition, position) in wanted {

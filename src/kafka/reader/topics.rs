@@ -3,12 +3,14 @@
 //! Pure. One answer is not believed in everything: a broker that has just started may not know all topics yet, and
 //! one that is behind names an earlier leader.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use litemap::LiteMap;
 
 use crate::kafka::metadata::{ClusterMetadata, Partition, Topic, TopicsWanted};
 use crate::kafka::wire::KafkaError;
 use crate::logic::record::TopicPartition;
+use crate::logic::sorted_set::SortedSet;
 use crate::logic::topic_pattern::TopicPattern;
 
 /// A partition is gone when this many answers in a row do not have it.
@@ -55,9 +57,9 @@ pub(super) struct Place {
 pub(super) struct Topics {
     patterns: Vec<TopicPattern>,
     cluster_id: Option<String>,
-    places: BTreeMap<TopicPartition, Place>,
+    places: LiteMap<TopicPartition, Place>,
     /// Brokers that lead something of it.
-    leaders: BTreeSet<i32>,
+    leaders: SortedSet<i32>,
     missing: Vec<(Arc<str>, KafkaError)>,
     answered: bool,
 }
@@ -67,8 +69,8 @@ impl Topics {
         Self {
             patterns,
             cluster_id: None,
-            places: BTreeMap::new(),
-            leaders: BTreeSet::new(),
+            places: LiteMap::new(),
+            leaders: SortedSet::new(),
             missing: Vec::new(),
             answered: false,
         }
@@ -82,7 +84,7 @@ impl Topics {
 
     /// Takes an answer; true: something is different now.
     pub(super) fn learn(&mut self, metadata: &ClusterMetadata) -> bool {
-        let mut places = BTreeMap::new();
+        let mut places = LiteMap::new_vec();
         for (name, topic) in &metadata.topics {
             if !self.patterns.iter().any(|pattern| pattern.matches(name)) {
                 continue;
@@ -93,12 +95,13 @@ impl Topics {
                 places.insert(key, place);
             }
         }
-        for (key, place) in &self.places {
-            let unseen = place.unseen + 1;
-            if unseen < ANSWERS_UNTIL_GONE && !places.contains_key(key) {
-                places.insert(key.clone(), Place { unseen, ..place.clone() });
-            }
-        }
+        let left_out = self
+            .places
+            .iter()
+            .filter(|(key, place)| place.unseen + 1 < ANSWERS_UNTIL_GONE && !places.contains_key(*key));
+        let left_out = left_out.map(|(key, place)| (key.clone(), Place { unseen: place.unseen + 1, ..place.clone() }));
+        let left_out: Vec<_> = left_out.collect();
+        places.extend(left_out);
         let missing = self.missing_from(metadata, &places);
         let changed = !self.answered
             || self.missing != missing
@@ -133,9 +136,9 @@ impl Topics {
     fn missing_from(
         &self,
         metadata: &ClusterMetadata,
-        places: &BTreeMap<TopicPartition, Place>,
+        places: &LiteMap<TopicPartition, Place>,
     ) -> Vec<(Arc<str>, KafkaError)> {
-        let mut missing = BTreeMap::new();
+        let mut missing: LiteMap<Arc<str>, KafkaError> = LiteMap::new();
         for name in self.patterns.iter().filter_map(TopicPattern::name) {
             let known = places.keys().any(|partition| partition.topic.as_ref() == name);
             let error = match metadata.topics.get(name) {
@@ -167,7 +170,7 @@ impl Topics {
     }
 
     /// The brokers that lead some of these partitions.
-    pub(super) fn leaders(&self) -> &BTreeSet<i32> {
+    pub(super) fn leaders(&self) -> &SortedSet<i32> {
         &self.leaders
     }
 
@@ -233,7 +236,7 @@ pub(super) mod tests {
         assert_eq!(names(&topics), ["event/0", "event/1", "log-a/0"]);
         let missing = [("absent".into(), UNKNOWN), ("secret".into(), KafkaError::TOPIC_AUTHORIZATION_FAILED)];
         assert_eq!(topics.found().missing, missing);
-        assert_eq!(topics.leaders(), &[1, 2].into());
+        assert_eq!(topics.leaders(), &[1, 2].into_iter().collect());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What hinders reading, said once when it begins, once when it changes, and once when it is over. Pure.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::mem::discriminant;
+
+use litemap::LiteMap;
 
 use crate::kafka::records::RecordsError;
 use crate::kafka::wire::{Error, KafkaError};
@@ -89,7 +90,7 @@ impl fmt::Display for ReaderTrouble {
 
 /// What was said and is not over yet.
 #[derive(Debug, Default)]
-pub(super) struct Troubles(BTreeMap<TroublePlace, TroubleReason>);
+pub(super) struct Troubles(LiteMap<TroublePlace, TroubleReason>);
 
 impl Troubles {
     /// What is to be said about this.
@@ -108,10 +109,12 @@ impl Troubles {
 
     /// Ends all that is about something that is not there any more.
     pub(super) fn end_where(&mut self, gone: impl Fn(&TroublePlace) -> bool) -> Vec<TroublePlace> {
-        let ended: Vec<_> = self.0.keys().filter(|place| gone(place)).cloned().collect();
-        for place in &ended {
-            self.0.remove(place);
-        }
+        let mut ended = Vec::new();
+        self.0.retain(|place, _| {
+            let gone = gone(place);
+            ended.extend(gone.then(|| place.clone()));
+            !gone
+        });
         ended
     }
 }

@@ -1,12 +1,12 @@
 //! Metadata of everything: brokers, topics, who leads what. And one small request, to see how long a broker takes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::{ApiVersionsRequest, BrokerId, MetadataRequest, MetadataResponse};
 use kafka_protocol::protocol::StrBytes;
+use litemap::LiteMap;
 
 use super::TopicNames;
 use crate::clock;
@@ -28,15 +28,15 @@ pub struct ClusterSeen {
     /// The controller where there is a ZooKeeper; with KRaft any live broker.
     pub controller: Option<i32>,
     /// The live brokers, by id.
-    pub brokers: BTreeMap<i32, Broker>,
+    pub brokers: LiteMap<i32, Broker>,
     /// The topics that were wanted, by name; their offsets are not known yet.
-    pub topics: BTreeMap<Arc<str>, TopicSeen>,
+    pub topics: LiteMap<Arc<str>, TopicSeen>,
     /// All others, which have leaders and replicas like any.
-    pub others: BTreeMap<Arc<str>, TopicSeen>,
+    pub others: LiteMap<Arc<str>, TopicSeen>,
     /// Topics about which the broker has an error to tell; those of which it tells nothing else are in neither.
     pub errors: Vec<(Arc<str>, KafkaError)>,
     /// Who leads the partitions of `__consumer_offsets`, by number; empty where it does not exist or cannot be seen.
-    pub coordinators: BTreeMap<i32, Option<i32>>,
+    pub coordinators: LiteMap<i32, Option<i32>>,
 }
 
 impl Client {
@@ -102,6 +102,7 @@ fn understand(answer: &MetadataResponse, names: &TopicNames, wanted: impl Fn(&st
             seen.brokers.insert(id, Broker { id, host: broker.host.to_string(), port, rack });
         }
     }
+    let (mut topics, mut others) = (Vec::new(), Vec::new());
     for topic in &answer.topics {
         let Some(name) = topic.name.as_ref().map(|name| name.as_str()) else { continue };
         if name == OFFSETS_TOPIC {
@@ -116,11 +117,13 @@ fn understand(answer: &MetadataResponse, names: &TopicNames, wanted: impl Fn(&st
             continue;
         }
         if error.is_none() || !topic.partitions.is_empty() {
-            let topics = if is_wanted { &mut seen.topics } else { &mut seen.others };
-            topics.insert(Arc::clone(&name), understand_topic(topic));
+            let topics = if is_wanted { &mut topics } else { &mut others };
+            topics.push((Arc::clone(&name), understand_topic(topic)));
         }
         seen.errors.extend(error.map(|error| (name, error)));
     }
+    seen.topics = topics.into_iter().collect();
+    seen.others = others.into_iter().collect();
     seen
 }
 

@@ -1,11 +1,11 @@
 //! DescribeLogDirs: a broker's directories, and how large the logs are that it leads.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages::DescribeLogDirsRequest;
 use kafka_protocol::messages::describe_log_dirs_response::DescribeLogDirsResult;
+use litemap::LiteMap;
 
 use super::OffsetsWanted;
 use crate::kafka::wire::{Client, Error, ErrorKind, KafkaError, printable};
@@ -17,7 +17,7 @@ pub struct BrokerDirs {
     /// Its directories, as it lists them.
     pub dirs: Vec<DirSeen>,
     /// The logs that it leads, by topic.
-    pub led: BTreeMap<Arc<str>, LedBytes>,
+    pub led: LiteMap<Arc<str>, LedBytes>,
 }
 
 /// The logs of a topic that one broker leads.
@@ -45,40 +45,37 @@ impl Client {
         if let Some(kind) = kind {
             return Err(self.error_at(broker, "DescribeLogDirs", kind));
         }
-        let mut found = BrokerDirs::default();
-        for dir in &answer.results {
-            found.add(dir, leads);
-        }
-        Ok(found)
+        let mut led = vec![LedBytes::default(); leads.len()];
+        let dirs = answer.results.iter().map(|dir| understand(dir, leads, &mut led)).collect();
+        let led = leads.iter().map(|(name, _)| Arc::clone(name)).zip(led).filter(|(_, led)| led.partitions > 0);
+        Ok(BrokerDirs { dirs, led: led.collect() })
     }
 }
 
-impl BrokerDirs {
-    fn add(&mut self, dir: &DescribeLogDirsResult, leads: &OffsetsWanted) {
-        let mut used = 0_u64;
-        for topic in &dir.topics {
-            let place = leads.binary_search_by(|(name, _)| name.as_ref().cmp(topic.name.as_str()));
-            let led = place.ok().and_then(|place| leads.get(place));
-            for partition in &topic.partitions {
-                let size = u64::try_from(partition.partition_size).unwrap_or_default();
-                used = used.saturating_add(size);
-                // A future replica is a copy on its way to this directory.
-                if let Some((name, numbers)) = led
-                    && !partition.is_future_key
-                    && numbers.binary_search(&partition.partition_index).is_ok()
-                {
-                    let of_topic = self.led.entry(Arc::clone(name)).or_default();
-                    of_topic.partitions = of_topic.partitions.saturating_add(1);
-                    of_topic.bytes = of_topic.bytes.saturating_add(size);
-                }
+/// Adds what is in `dir` of each topic in `leads` to the same place of `led`.
+fn understand(dir: &DescribeLogDirsResult, leads: &OffsetsWanted, led: &mut [LedBytes]) -> DirSeen {
+    let mut used = 0_u64;
+    for topic in &dir.topics {
+        let place = leads.binary_search_by(|(name, _)| name.as_ref().cmp(topic.name.as_str())).ok();
+        let mut led = place.and_then(|place| Some((&leads.get(place)?.1, led.get_mut(place)?)));
+        for partition in &topic.partitions {
+            let size = u64::try_from(partition.partition_size).unwrap_or_default();
+            used = used.saturating_add(size);
+            // A future replica is a copy on its way to this directory.
+            if let Some((numbers, of_topic)) = &mut led
+                && !partition.is_future_key
+                && numbers.binary_search(&partition.partition_index).is_ok()
+            {
+                of_topic.partitions = of_topic.partitions.saturating_add(1);
+                of_topic.bytes = of_topic.bytes.saturating_add(size);
             }
         }
-        self.dirs.push(DirSeen {
-            path: Arc::from(printable(&dir.log_dir)),
-            error: KafkaError::from_code(dir.error_code).map(|error| error.to_string()),
-            used,
-            volume: u64::try_from(dir.total_bytes).ok(),
-            free: u64::try_from(dir.usable_bytes).ok(),
-        });
+    }
+    DirSeen {
+        path: Arc::from(printable(&dir.log_dir)),
+        error: KafkaError::from_code(dir.error_code).map(|error| error.to_string()),
+        used,
+        volume: u64::try_from(dir.total_bytes).ok(),
+        free: u64::try_from(dir.usable_bytes).ok(),
     }
 }

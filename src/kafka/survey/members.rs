@@ -1,6 +1,5 @@
 //! Who is in groups, and which topics they read: DescribeGroups, ConsumerGroupDescribe (KIP-848) and ShareGroupDescribe.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use kafka_protocol::messages::share_group_describe_response as share;
 use super::{PerGroup, TopicNames, group_id};
 use crate::kafka::admin::assignment;
 use crate::kafka::wire::{Client, Error, ErrorKind, KafkaError, printable};
+use crate::logic::sorted_set::SortedSet;
 
 /// Kafka's word for a group that is not there.
 const DEAD: &str = "Dead";
@@ -165,14 +165,14 @@ fn of_share(group: &share::DescribedGroup, names: &TopicNames) -> GroupMembers {
 /// The topics of a group's members while they are collected.
 struct Topics<'a> {
     names: &'a TopicNames,
-    found: BTreeSet<Arc<str>>,
+    found: SortedSet<Arc<str>>,
     /// What is told is not, or not yet, what members read.
     unreadable: bool,
 }
 
 impl<'a> Topics<'a> {
     fn new(names: &'a TopicNames) -> Self {
-        Self { names, found: BTreeSet::new(), unreadable: false }
+        Self { names, found: SortedSet::new(), unreadable: false }
     }
 
     fn add(&mut self, name: &str) {

@@ -1,11 +1,11 @@
 //! DescribeConfigs for one setting of many topics: min.insync.replicas.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kafka_protocol::messages::DescribeConfigsRequest;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::protocol::StrBytes;
+use litemap::LiteMap;
 
 use crate::kafka::wire::{Client, Error, ErrorKind, KafkaError};
 
@@ -19,7 +19,7 @@ const AT_ONCE: usize = 500;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MinInsync {
     /// By topic.
-    pub of: BTreeMap<Arc<str>, u32>,
+    pub of: LiteMap<Arc<str>, u32>,
     /// Why a topic is not among them, with one of those topics; each reason once.
     pub errors: Vec<(Arc<str>, Error)>,
 }
@@ -27,13 +27,13 @@ pub struct MinInsync {
 impl Client {
     /// min.insync.replicas of `topics`, which are sorted, from whichever broker answers.
     pub async fn survey_min_insync(&self, topics: &[Arc<str>]) -> MinInsync {
-        let mut found = MinInsync::default();
+        let (mut of, mut errors) = (Vec::new(), Vec::new());
         for some in topics.chunks(AT_ONCE) {
             let answer = match self.ask_any(|_| request(some)).await {
                 Ok((_, answer)) => answer,
                 Err(error) => {
-                    found.errors.extend(some.first().map(|topic| (Arc::clone(topic), error)));
-                    return found;
+                    errors.extend(some.first().map(|topic| (Arc::clone(topic), error)));
+                    break;
                 }
             };
             for result in &answer.results {
@@ -45,19 +45,19 @@ impl Client {
                     Some(kind) => {
                         let broker = format!("cluster {}", self.settings().name);
                         let error = Error { broker, request: "DescribeConfigs", kind };
-                        if !found.errors.iter().any(|(_, known)| *known == error) {
-                            found.errors.push((Arc::clone(topic), error));
+                        if !errors.iter().any(|(_, known)| *known == error) {
+                            errors.push((Arc::clone(topic), error));
                         }
                     }
                     None => {
                         let setting = result.configs.iter().find(|config| config.name == SETTING);
                         let value = setting.and_then(|config| config.value.as_ref()?.parse().ok());
-                        found.of.extend(value.map(|value| (Arc::clone(topic), value)));
+                        of.extend(value.map(|value| (Arc::clone(topic), value)));
                     }
                 }
             }
         }
-        found
+        MinInsync { of: of.into_iter().collect(), errors }
     }
 }
 

@@ -3,11 +3,12 @@
 //! Opens connections when they are first needed and forgets those to brokers that left. Which requests there are and
 //! what they mean is written in the files beside `wire`.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use litemap::LiteMap;
 use rustls::ClientConfig;
 
 use super::api::Api;
@@ -38,13 +39,13 @@ struct Shared {
 /// What was learnt about the cluster.
 #[derive(Debug, Default)]
 pub(in crate::kafka) struct Known {
-    links: BTreeMap<HostPort, Arc<Link>>,
+    links: LiteMap<HostPort, Arc<Link>>,
     /// Where the brokers say they are.
-    pub(in crate::kafka) brokers: BTreeMap<i32, HostPort>,
+    pub(in crate::kafka) brokers: LiteMap<i32, HostPort>,
     /// The leader of each partition we asked about, and its epoch.
-    pub(in crate::kafka) leaders: BTreeMap<TopicPartition, (i32, i32)>,
+    pub(in crate::kafka) leaders: HashMap<TopicPartition, (i32, i32)>,
     /// The coordinator of each group we asked about.
-    pub(in crate::kafka) coordinators: BTreeMap<String, i32>,
+    pub(in crate::kafka) coordinators: LiteMap<String, i32>,
 }
 
 impl Client {
@@ -147,7 +148,7 @@ impl Client {
     }
 
     /// Remembers where the brokers are, and forgets the links to those that left.
-    pub(in crate::kafka) fn learn_brokers(&self, brokers: BTreeMap<i32, HostPort>) {
+    pub(in crate::kafka) fn learn_brokers(&self, brokers: LiteMap<i32, HostPort>) {
         let mut known = self.known();
         let bootstrap = &self.shared.settings.bootstrap_servers;
         known.links.retain(|address, _| bootstrap.contains(address) || brokers.values().any(|known| known == address));

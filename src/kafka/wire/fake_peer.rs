@@ -110,7 +110,7 @@ pub(crate) fn cluster(servers: &[&HostPort], limit: Duration) -> ClusterSettings
         bootstrap_servers: servers.iter().map(|server| (*server).clone()).collect(),
         client_id: "barnabas".to_owned(),
         request_timeout: limit,
-        addresses: std::collections::BTreeMap::new(),
+        addresses: litemap::LiteMap::new(),
         tls: None,
         sasl: None,
     }

@@ -2,16 +2,15 @@
 //!
 //! Knows what a broker announced; asking it is the connection's part.
 
-use std::collections::BTreeMap;
-
 use kafka_protocol::messages::ApiKey;
+use litemap::LiteMap;
 
 use super::api::{Api, ours, spoken};
 use super::error::ErrorKind;
 
 /// What a broker announced in its answer to ApiVersions: first and last version of each request, by API key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BrokerVersions(pub BTreeMap<i16, (i16, i16)>);
+pub struct BrokerVersions(pub LiteMap<i16, (i16, i16)>);
 
 impl BrokerVersions {
     /// The version of `R` to use, at most `limit`.
@@ -79,16 +78,16 @@ mod tests {
 
     #[test]
     fn the_highest_common_version_is_used() {
-        let broker = BrokerVersions(BTreeMap::from([(1, (4, 18)), (3, (0, 3))]));
+        let broker = BrokerVersions(LiteMap::from_iter([(1, (4, 18)), (3, (0, 3))]));
         assert_eq!(broker.best::<FetchRequest>(i16::MAX), Ok(17), "ours is the lower end");
         assert_eq!(broker.best::<FetchRequest>(12), Ok(12), "topic ids may be unknown");
-        let old = BrokerVersions(BTreeMap::from([(1, (0, 5))]));
+        let old = BrokerVersions(LiteMap::from_iter([(1, (0, 5))]));
         assert_eq!(old.best::<FetchRequest>(i16::MAX), Ok(5), "the broker's is the lower end");
     }
 
     #[test]
     fn a_request_without_a_common_version_is_not_sent() {
-        let broker = BrokerVersions(BTreeMap::from([(1, (4, 18)), (3, (0, 3))]));
+        let broker = BrokerVersions(LiteMap::from_iter([(1, (4, 18)), (3, (0, 3))]));
         let too_old = broker.best::<MetadataRequest>(i16::MAX).expect_err("Metadata 3 would create topics");
         assert!(too_old.to_string().contains("0 to 3"), "{too_old}");
         let unknown = broker.best::<ConsumerGroupDescribeRequest>(i16::MAX).expect_err("not announced");
@@ -98,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_is_used_is_known_by_key() {
-        let broker = BrokerVersions(BTreeMap::from([(0, (0, 13)), (1, (4, 18)), (3, (0, 3))]));
+        let broker = BrokerVersions(LiteMap::from_iter([(0, (0, 13)), (1, (4, 18)), (3, (0, 3))]));
         assert_eq!(broker.used(1), Some(17));
         assert_eq!(broker.used(3), None, "Metadata 3 would create topics");
         assert_eq!(broker.used(0), None, "Produce is not sent here");

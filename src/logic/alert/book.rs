@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use litemap::LiteMap;
+
 use super::action::Change;
 use super::condition::{Reading, judge};
 use super::live::{Alert, Phase};
@@ -44,7 +46,7 @@ pub(super) struct Step {
 /// Alerts by their rules' names and their labels.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    alerts: BTreeMap<String, BTreeMap<Labels, Alert>>,
+    alerts: LiteMap<String, BTreeMap<Labels, Alert>>,
     count: usize,
     evaluation: u64,
 }

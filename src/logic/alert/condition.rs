@@ -1,11 +1,11 @@
 //! What one figure means for one rule. A threshold on an age is decided by the exact verdict where there is one; the
 //! estimate is for people. Pure; knows no alert, and nothing of what was before.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::metric::Figure;
 use super::rule::{Condition, Rule};
+use crate::logic::sorted_set::SortedSet;
 
 /// What a figure means for a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ fn verdict(broken: Option<bool>, not_clear: Option<bool>) -> Verdict {
 }
 
 /// The ages that have to be asked about for exact verdicts on these rules.
-pub(super) fn ages_wanted<'a>(rules: impl Iterator<Item = &'a Rule>) -> BTreeSet<Duration> {
+pub(super) fn ages_wanted<'a>(rules: impl Iterator<Item = &'a Rule>) -> SortedSet<Duration> {
     rules
         .filter(|rule| rule.metric.name == "group_lag_seconds")
         .flat_map(|rule| [rule.condition.threshold(), rule.clear_at])
@@ -219,6 +219,6 @@ mod tests {
         let one = Rule { condition: Condition::Above(600.0), clear_at: 300.0, ..rule("one", "group_lag_seconds") };
         let other = Rule { condition: Condition::Above(60.0), clear_at: 60.0, ..rule("other", "group_lag") };
         let wrong = Rule { condition: Condition::Above(-1.0), clear_at: f64::NAN, ..rule("x", "group_lag_seconds") };
-        assert_eq!(ages_wanted([&one, &other, &wrong].into_iter()), BTreeSet::from([MINUTE * 5, MINUTE * 10]));
+        assert_eq!(ages_wanted([&one, &other, &wrong].into_iter()), SortedSet::from_iter([MINUTE * 5, MINUTE * 10]));
     }
 }

@@ -3,11 +3,11 @@
 //!
 //! <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use serde::Serialize;
 
 use super::notice::{Notice, NoticeAlert, Reason};
+use crate::logic::json_map;
 use crate::logic::moment::Timestamp;
 use crate::logic::rfc3339;
 
@@ -17,7 +17,7 @@ pub const MAX_ALERTS: usize = 1000;
 /// What Go writes for a time that was never set: the end of an alert that fires.
 const NO_END: &str = "0001-01-01T00:00:00Z";
 
-type Pairs = BTreeMap<String, String>;
+type Pairs = LiteMap<String, String>;
 
 /// The document; its fields have Alertmanager's names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,10 +34,13 @@ pub struct Document {
     /// The channel.
     pub receiver: String,
     /// Empty: a channel groups by nothing.
+    #[serde(serialize_with = "json_map::serialize")]
     pub group_labels: Pairs,
     /// Labels that all alerts have with the same value.
+    #[serde(serialize_with = "json_map::serialize")]
     pub common_labels: Pairs,
     /// Annotations that all alerts have with the same value.
+    #[serde(serialize_with = "json_map::serialize")]
     pub common_annotations: Pairs,
     /// Empty: there is no page that one could be sent to from everywhere.
     #[serde(rename = "externalURL")]
@@ -56,8 +59,10 @@ pub struct Alert {
     /// `firing` or `resolved`.
     pub status: &'static str,
     /// The series' labels, `alertname` and `severity`.
+    #[serde(serialize_with = "json_map::serialize")]
     pub labels: Pairs,
     /// `summary`, `description`, `value`, `threshold`, `metric` and, where there is one, `runbook_url`.
+    #[serde(serialize_with = "json_map::serialize")]
     pub annotations: Pairs,
     /// RFC 3339.
     pub starts_at: String,
@@ -108,7 +113,7 @@ impl Alert {
         let mut labels = alert.labels.clone();
         labels.insert("alertname".to_owned(), alert.name.clone());
         labels.insert("severity".to_owned(), alert.severity.name().to_owned());
-        let mut annotations = Pairs::from([
+        let mut annotations = Pairs::from_iter([
             ("summary".to_owned(), alert.summary.clone()),
             ("description".to_owned(), format!("{} is {} ({})", alert.metric, alert.value_text, alert.threshold_text)),
             ("value".to_owned(), alert.value_text.clone()),

@@ -4,8 +4,9 @@
 //! Knows no Kafka, no transport, no file and no clock. Who drives it calls `actions` after everything that it told it,
 //! and when `wakes_at` has come.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::action::{Action, AlertReport, Change, DocumentKind};
 use super::book::{Book, MAX_ALERTS, Scope, Step};
@@ -22,17 +23,18 @@ use super::silences::{Silence, SilenceError, Silences};
 use super::stored::{StoredAlert, StoredChannel, StoredSilence, alert_key};
 use super::time::{Now, Since};
 use crate::logic::moment::{Moment, Timestamp};
+use crate::logic::sorted_set::SortedSet;
 
 /// Alerts, and whom to tell.
 #[derive(Debug)]
 pub struct Engine {
-    pub(super) rules: BTreeMap<String, Rule>,
+    pub(super) rules: LiteMap<String, Rule>,
     pub(super) book: Book,
     pub(super) silences: Silences,
-    channels: BTreeMap<String, Channel>,
+    channels: LiteMap<String, Channel>,
     last_id: u64,
     /// Documents that changed since the last actions.
-    changed: BTreeSet<Document>,
+    changed: SortedSet<Document>,
     /// Stored documents that nobody needs.
     superfluous: Vec<(DocumentKind, String)>,
     to_send: Vec<Notice>,
@@ -74,7 +76,7 @@ impl Engine {
             silences: Silences::default(),
             channels: channels.into_iter().map(|channel| (channel.name.clone(), Channel::new(channel))).collect(),
             last_id: 0,
-            changed: BTreeSet::new(),
+            changed: SortedSet::new(),
             superfluous: Vec::new(),
             to_send: Vec::new(),
             reports: Vec::new(),
@@ -102,7 +104,7 @@ impl Engine {
             }
         }
         self.drop_what_does_not_apply(now);
-        for channel in self.channels.values_mut() {
+        for (_, channel) in self.channels.iter_mut() {
             // Else what was told would be repeated at once.
             channel.last_notice.get_or_insert_with(|| Since::new(now));
             self.to_send.extend(channel.waiting.clone());
@@ -138,7 +140,7 @@ impl Engine {
 
     /// Looks at the figures of a poll: of every cluster, or of one. A metric that is not in `observed` is left alone.
     /// `channel_failing` is the engine's own and is never taken from there.
-    pub fn evaluate(&mut self, scope: Scope<'_>, observed: &BTreeMap<&'static str, Observed>, now: Now) {
+    pub fn evaluate(&mut self, scope: Scope<'_>, observed: &LiteMap<&'static str, Observed>, now: Now) {
         let mut steps = Vec::new();
         let mut left_out = 0_u64;
         for rule in self.rules.values().filter(|rule| rule.metric.source != Source::Process) {
@@ -159,7 +161,7 @@ impl Engine {
     }
 
     /// The alerts of other clusters than these are over: they are not watched any more.
-    pub fn keep_clusters(&mut self, clusters: &BTreeSet<String>, now: Now) {
+    pub fn keep_clusters(&mut self, clusters: &SortedSet<String>, now: Now) {
         let mut steps = Vec::new();
         let is_gone = |labels: &Labels| labels.get("cluster").is_some_and(|cluster| !clusters.contains(cluster));
         self.book.resolve_where(now, &mut steps, |_, labels, _| is_gone(labels));
@@ -168,14 +170,14 @@ impl Engine {
     }
 
     /// The ages that rules on `group_lag_seconds` need exact verdicts for.
-    pub fn ages_wanted(&self) -> BTreeSet<Duration> {
+    pub fn ages_wanted(&self) -> SortedSet<Duration> {
         condition::ages_wanted(self.rules.values())
     }
 
     /// The metric `channel_failing`: 1 after three failures in a row or five minutes of failing, 0 after a success.
     pub fn channel_failing(&self, now: Now) -> Observed {
         let series = |(name, channel): (&String, &Channel)| {
-            Series::new(Labels::from([("channel".to_owned(), name.clone())]), channel.failing(now))
+            Series::new(Labels::from_iter([("channel".to_owned(), name.clone())]), channel.failing(now))
         };
         Observed { series: self.channels.iter().map(series).collect(), complete: true, unseen: Vec::new() }
     }
@@ -206,7 +208,7 @@ impl Engine {
     ///
     /// The name or the length cannot be meant, or there are too many silences.
     pub fn silence(&mut self, name: &str, length: Duration, now: Now) -> Result<Timestamp, SilenceError> {
-        let covered: BTreeSet<_> =
+        let covered: SortedSet<_> =
             self.rules.keys().filter(|name| self.silences.covering(name, now).is_some()).cloned().collect();
         let silence = Silence { begun: Since::new(now), length };
         self.silences.add(name, silence)?;
@@ -242,7 +244,7 @@ impl Engine {
         let alert = NoticeAlert {
             name: "test".to_owned(),
             metric: "test".to_owned(),
-            labels: Labels::from([("channel".to_owned(), channel.to_owned())]),
+            labels: Labels::from_iter([("channel".to_owned(), channel.to_owned())]),
             severity: Severity::Info,
             summary: format!("This is a test of channel {channel}. Nothing is wrong."),
             runbook: None,
@@ -519,7 +521,7 @@ fn identities(alerts: &[Named<'_>]) -> Vec<(String, Labels)> {
     alerts.iter().map(|named| (named.name.to_owned(), named.labels.clone())).collect()
 }
 
-fn by_name(rules: Vec<Rule>) -> BTreeMap<String, Rule> {
+fn by_name(rules: Vec<Rule>) -> LiteMap<String, Rule> {
     rules.into_iter().map(|rule| (rule.name.clone(), rule)).collect()
 }
 

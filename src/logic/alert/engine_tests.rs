@@ -1,7 +1,6 @@
 //! Lives of alerts as timelines: what breaks when, and which notice goes when. Seconds after the start; a poll every
 //! 30 s; the channel waits 30 s for a group, 5 min between changes, and repeats after 4 h.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::metric::Observed;
@@ -12,6 +11,7 @@ use super::test_world::{START, Takes, World};
 use super::{AlertState, DocumentKind, built_in};
 use crate::logic::moment::Timestamp;
 use crate::logic::rfc3339;
+use crate::logic::sorted_set::SortedSet;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
@@ -137,7 +137,7 @@ fn a_restart_tells_nothing_twice_and_forgets_no_end() {
     for restart_at in [0, 10, 30, 40, 300, 4 * HOUR, 5 * HOUR, 5 * HOUR + 10, 5 * HOUR + 30, 6 * HOUR] {
         let mut world = world();
         world.sees("group_lag", &[(ORDERS, 1500.0)]).poll();
-        for at in BTreeSet::from([restart_at, 5 * HOUR, 7 * HOUR]) {
+        for at in SortedSet::from_iter([restart_at, 5 * HOUR, 7 * HOUR]) {
             world.until(at);
             if world.seconds == 5 * HOUR {
                 world.sees("group_lag", &[(ORDERS, 20.0)]).poll();
@@ -319,9 +319,9 @@ fn a_new_configuration_keeps_what_still_applies_and_ends_the_rest() {
 fn a_cluster_that_is_not_watched_any_more_has_no_alerts() {
     let mut world = world();
     world.sees("group_lag", &[(ORDERS, 1500.0)]).poll().until(MINUTE);
-    world.engine.keep_clusters(&["default".to_owned()].into(), world.now());
+    world.engine.keep_clusters(&["default".to_owned()].into_iter().collect(), world.now());
     assert_eq!(world.engine.views(world.now()).len(), 1);
-    world.engine.keep_clusters(&["other".to_owned()].into(), world.now());
+    world.engine.keep_clusters(&["other".to_owned()].into_iter().collect(), world.now());
     assert_eq!(world.engine.views(world.now()).len(), 0);
 }
 
@@ -329,7 +329,7 @@ fn a_cluster_that_is_not_watched_any_more_has_no_alerts() {
 fn figures_of_one_cluster_say_nothing_of_another() {
     let mut world = world();
     world.sees("group_lag", &[(ORDERS, 1500.0)]).poll();
-    let nothing = [("group_lag", super::test_support::observed(&[]))].into();
+    let nothing = [("group_lag", super::test_support::observed(&[]))].into_iter().collect();
     world.engine.evaluate(super::Scope::Cluster("other"), &nothing, world.now());
     assert_eq!(world.engine.views(world.now()).len(), 1);
     world.engine.evaluate(super::Scope::Cluster("default"), &nothing, world.now());

@@ -2,8 +2,9 @@
 //! figures, and dead brokers together the partitions that nothing but they keep from being well. What is explained is
 //! shown, and not told. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::book::Book;
 use super::live::Phase;
@@ -11,6 +12,7 @@ use super::metric::Labels;
 use super::rule::Rule;
 use super::time::Now;
 use crate::logic::moment::Moment;
+use crate::logic::sorted_set::SortedSet;
 
 /// What brokers that are down do to partitions, wherever they are led.
 const PARTITION_METRICS: [&str; 3] = ["partitions_offline", "partitions_under_replicated", "partitions_under_min_isr"];
@@ -28,16 +30,16 @@ pub(super) struct Cause<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Causes<'a> {
     /// By cluster.
-    clusters: BTreeMap<&'a str, Vec<Cause<'a>>>,
+    clusters: LiteMap<&'a str, Vec<Cause<'a>>>,
     /// By cluster and broker.
-    brokers: BTreeMap<&'a str, BTreeMap<&'a str, Vec<Cause<'a>>>>,
+    brokers: LiteMap<&'a str, LiteMap<&'a str, Vec<Cause<'a>>>>,
     /// When the first pending one has been pending for too long to be waited for.
     pub(super) wakes_at: Option<Moment>,
 }
 
 impl<'a> Causes<'a> {
     /// Finds them: alerts that fire, or that are about to.
-    pub(super) fn find(book: &'a Book, rules: &'a BTreeMap<String, Rule>, now: Now) -> Self {
+    pub(super) fn find(book: &'a Book, rules: &'a LiteMap<String, Rule>, now: Now) -> Self {
         let mut causes = Self::default();
         for rule in rules.values().filter(|rule| is_about_an_absence(rule)) {
             for (labels, alert) in book.of_rule(&rule.name) {
@@ -69,7 +71,7 @@ impl<'a> Causes<'a> {
         &self,
         metric: &str,
         labels: &Labels,
-        because_of: Option<&BTreeSet<String>>,
+        because_of: Option<&SortedSet<String>>,
         told: impl Fn(&Cause<'a>) -> bool,
     ) -> Option<&Cause<'a>> {
         let cluster = labels.get("cluster")?.as_str();

@@ -1,7 +1,7 @@
 //! One alert from the first broken figure to the last channel that was told its end: pending, firing, over. Pure; knows
 //! neither silences nor other alerts, and does not decide what is told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use litemap::LiteMap;
 
 use super::action::Change;
 use super::condition::{Reading, Verdict};
@@ -12,6 +12,7 @@ use super::rule::{NoData, Rule, Severity};
 use super::sentence;
 use super::time::{Now, Since};
 use crate::logic::moment::Moment;
+use crate::logic::sorted_set::SortedSet;
 
 /// An alert. Its identity, the rule's name and the labels of the series, is where it is kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,11 +31,11 @@ pub(super) struct Alert {
     /// Its last end, as long as a channel that was told of the alert may have to be told the end.
     pub(super) end: Option<End>,
     /// The channels that believe that it fires, each with the id of the notice that told them first.
-    pub(super) told: BTreeMap<String, u64>,
+    pub(super) told: LiteMap<String, u64>,
     /// The channels that were not told because another alert explains this one, and when that ended; none: it has not.
-    pub(super) held: BTreeMap<String, Option<Moment>>,
+    pub(super) held: LiteMap<String, Option<Moment>>,
     /// The brokers whose absence would explain it, as its series said last; none: it has not said yet.
-    pub(super) because_of: Option<BTreeSet<String>>,
+    pub(super) because_of: Option<SortedSet<String>>,
     /// The evaluation that saw its series last.
     pub(super) seen_in: u64,
 }
@@ -79,8 +80,8 @@ impl Alert {
             phase: Phase::Over,
             since: Since::new(now),
             end: None,
-            told: BTreeMap::new(),
-            held: BTreeMap::new(),
+            told: LiteMap::new(),
+            held: LiteMap::new(),
             because_of: None,
             seen_in: 0,
         };

@@ -1,7 +1,10 @@
 //! The metrics that a rule may name, and a metric's series at one moment. Knows no rule.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use litemap::LiteMap;
+
+use crate::logic::sorted_set::SortedSet;
 
 /// A metric of the contract, without the prefix `barnabas_`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +52,7 @@ pub enum Unit {
 }
 
 /// The labels of a series, by name.
-pub type Labels = BTreeMap<String, String>;
+pub type Labels = LiteMap<String, String>;
 
 /// One series of a metric at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +63,7 @@ pub struct Series {
     pub figure: Figure,
     /// The brokers whose absence would explain the figure, all of them together, by id; empty: no broker's would. None:
     /// not said.
-    pub because_of: Option<BTreeSet<String>>,
+    pub because_of: Option<SortedSet<String>>,
 }
 
 impl Series {

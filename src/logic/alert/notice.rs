@@ -1,11 +1,11 @@
 //! A notice: all alerts and ends that go out together over one channel, as they were when it was decided to send it.
 //! Plain data, stored until the channel took it; `document` and `text` put it into words.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::metric::Labels;
 use super::rule::Severity;
 
 /// How a channel groups what it is told (`[notify.NAME]`).
@@ -68,7 +68,8 @@ pub struct NoticeAlert {
     /// The metric's name.
     pub metric: String,
     /// The labels of the series.
-    pub labels: BTreeMap<String, String>,
+    #[serde(with = "crate::logic::json_map")]
+    pub labels: Labels,
     /// How bad it is.
     #[serde(with = "severity_name")]
     pub severity: Severity,

@@ -3,8 +3,9 @@
 //! it. The end of an alert that was told is told in any case: a person who waits for it must learn that it is over.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::book::Book;
 use super::grouping::Entry;
@@ -16,6 +17,7 @@ use super::rule::Rule;
 use super::silences::Silences;
 use super::time::Now;
 use crate::logic::moment::Moment;
+use crate::logic::sorted_set::SortedSet;
 
 /// Alerts and ends that a notice lists at most; the rest is a number.
 const MAX_LISTED: usize = 200;
@@ -37,8 +39,8 @@ pub(super) struct Named<'a> {
 #[derive(Debug)]
 pub(super) struct Situation<'a> {
     book: &'a Book,
-    rules: &'a BTreeMap<String, Rule>,
-    silenced: BTreeSet<&'a str>,
+    rules: &'a LiteMap<String, Rule>,
+    silenced: SortedSet<&'a str>,
     pub(super) causes: Causes<'a>,
     now: Now,
 }
@@ -60,7 +62,7 @@ pub(super) struct Tidings<'a> {
 }
 
 impl<'a> Situation<'a> {
-    pub(super) fn new(book: &'a Book, rules: &'a BTreeMap<String, Rule>, silences: &Silences, now: Now) -> Self {
+    pub(super) fn new(book: &'a Book, rules: &'a LiteMap<String, Rule>, silences: &Silences, now: Now) -> Self {
         let names = rules.keys().map(String::as_str);
         Self {
             book,

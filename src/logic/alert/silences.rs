@@ -1,9 +1,10 @@
 //! Silences: names of alerts, as globs, that are not told for a while. They end by themselves, also over a restart.
 //! Pure; knows no alert.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::time::{Now, Since};
 use crate::logic::glob::glob_matches;
@@ -58,7 +59,7 @@ impl Silence {
 /// All of them, by their globs.
 #[derive(Debug, Default)]
 pub(super) struct Silences {
-    silences: BTreeMap<String, Silence>,
+    silences: LiteMap<String, Silence>,
 }
 
 impl Silences {

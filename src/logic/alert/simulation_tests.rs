@@ -2,9 +2,9 @@
 //! disk was written. Whatever happens, on each channel: what was told gets exactly one end, nothing ends that was never
 //! told, nothing is told twice within group_interval, and in the end nothing is left.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use proptest::prelude::*;
 
 use super::metric::{Labels, Observed, Series};
@@ -93,8 +93,8 @@ type Identity = (String, Labels);
 struct Reader {
     last: Option<Notice>,
     /// What fires as far as they know, with the notice that said so first.
-    fires: BTreeMap<Identity, u64>,
-    first_told_at: BTreeMap<Identity, i64>,
+    fires: LiteMap<Identity, u64>,
+    first_told_at: LiteMap<Identity, i64>,
 }
 
 impl Reader {
@@ -137,7 +137,7 @@ impl Reader {
 
 struct World {
     engine: Engine,
-    disk: BTreeMap<(DocumentKind, String), String>,
+    disk: LiteMap<(DocumentKind, String), String>,
     readers: [Reader; 2],
     takes: [bool; 2],
     figures: [Option<Figure>; SERIES.len()],
@@ -149,7 +149,7 @@ impl World {
     fn new() -> Self {
         Self {
             engine: Engine::new(rules(), channels()),
-            disk: BTreeMap::new(),
+            disk: LiteMap::new(),
             readers: Default::default(),
             takes: [true; 2],
             figures: std::array::from_fn(|_| None),
@@ -243,8 +243,8 @@ impl World {
         }
     }
 
-    fn observed(&self) -> BTreeMap<&'static str, Observed> {
-        let mut observed = BTreeMap::new();
+    fn observed(&self) -> LiteMap<&'static str, Observed> {
+        let mut observed = LiteMap::new();
         for ((metric, pairs), figure) in SERIES.iter().zip(&self.figures) {
             let of: &mut Observed = observed.entry(*metric).or_default();
             of.complete = true;
@@ -309,7 +309,7 @@ impl World {
             self.happens(&Event::Pass(30));
         }
         for (channel, reader) in CHANNELS.iter().zip(&self.readers) {
-            assert_eq!(reader.fires, BTreeMap::new(), "{channel} was never told of an end");
+            assert_eq!(reader.fires, LiteMap::new(), "{channel} was never told of an end");
         }
         let kinds: Vec<_> = self.disk.keys().filter(|(kind, _)| *kind == DocumentKind::Alert).collect();
         assert_eq!(kinds, Vec::<&(DocumentKind, String)>::new(), "nothing is left");

@@ -22,7 +22,7 @@ pub struct AlertView {
     #[serde(default)]
     pub metric: String,
     /// The labels of the series. They come from outside.
-    #[serde(default)]
+    #[serde(default, with = "crate::logic::json_map")]
     pub labels: Labels,
     /// How far it has come.
     pub state: AlertState,

@@ -1,10 +1,10 @@
 //! How alerts, channels and silences are written down, and read again in a later life. JSON, so that an older version
 //! leaves out what it does not know. Pure; what cannot be understood is an error in words.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use litemap::LiteMap;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::live::{Alert, End, Phase};
 use super::metric::Labels;
@@ -12,11 +12,13 @@ use super::notice::severity_name;
 use super::rule::Severity;
 use super::silences::Silence;
 use super::time::{Now, Since};
+use crate::logic::json_map;
 
 /// An alert.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StoredAlert {
     pub(super) name: String,
+    #[serde(with = "crate::logic::json_map")]
     pub(super) labels: Labels,
     metric: String,
     #[serde(with = "severity_name")]
@@ -29,7 +31,8 @@ pub(super) struct StoredAlert {
     phase: StoredPhase,
     since: i64,
     end: Option<StoredEnd>,
-    told: BTreeMap<String, u64>,
+    #[serde(with = "crate::logic::json_map")]
+    told: LiteMap<String, u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -109,7 +112,7 @@ impl StoredAlert {
             since: since(self.since),
             end: end.or(missing_end),
             told: self.told,
-            held: BTreeMap::new(),
+            held: LiteMap::new(),
             because_of: None,
             seen_in: 0,
         };
@@ -130,8 +133,15 @@ impl StoredSilence {
     }
 }
 
+#[derive(Serialize)]
+struct AlertKey<'a>(&'a str, #[serde(serialize_with = "write_labels")] &'a Labels);
+
+fn write_labels<S: Serializer>(labels: &&Labels, serializer: S) -> Result<S::Ok, S::Error> {
+    json_map::serialize(labels, serializer)
+}
+
 /// The key of an alert: unique, whatever the names contain.
 pub(super) fn alert_key(name: &str, labels: &Labels) -> String {
     // Strings and maps of strings can always be written.
-    serde_json::to_string(&(name, labels)).unwrap_or_default()
+    serde_json::to_string(&AlertKey(name, labels)).unwrap_or_default()
 }

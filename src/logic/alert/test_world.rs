@@ -1,8 +1,9 @@
 //! An engine with an invented clock and a disk, for tests: takes every action as the shell would, and starts again from
 //! what was stored.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::metric::{Figure, Observed};
 use super::notice::{ChannelSettings, Notice, Reason};
@@ -19,7 +20,7 @@ pub(super) struct World {
     pub(super) engine: Engine,
     pub(super) rules: Vec<Rule>,
     pub(super) channels: Vec<ChannelSettings>,
-    pub(super) disk: BTreeMap<(DocumentKind, String), String>,
+    pub(super) disk: LiteMap<(DocumentKind, String), String>,
     /// Every notice that was sent, in order, those that came again after a restart too.
     pub(super) sent: Vec<Notice>,
     pub(super) reports: Vec<String>,
@@ -29,7 +30,7 @@ pub(super) struct World {
     pub(super) wrong_by: i64,
     started_at: u64,
     pub(super) takes: Takes,
-    observed: BTreeMap<&'static str, Observed>,
+    observed: LiteMap<&'static str, Observed>,
 }
 
 /// What channels do with notices.
@@ -45,14 +46,14 @@ impl World {
             engine: Engine::new(rules.clone(), channels.clone()),
             rules,
             channels,
-            disk: BTreeMap::new(),
+            disk: LiteMap::new(),
             sent: Vec::new(),
             reports: Vec::new(),
             seconds: 0,
             wrong_by: 0,
             started_at: 0,
             takes: Takes::Everything,
-            observed: BTreeMap::new(),
+            observed: LiteMap::new(),
         }
     }
 

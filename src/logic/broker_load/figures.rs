@@ -1,8 +1,9 @@
 //! From two samples to figures: rates from differences of counters, the load from the handlers' idle time. Knows neither
 //! source nor threshold.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::{Quantity, Readings, Sample};
 
@@ -59,7 +60,7 @@ pub struct BrokerFigures {
     /// From producers.
     pub messages_in_per_second: Option<f64>,
     /// By request: `Produce`, `FetchConsumer`, `FetchFollower`; one that never came is missing.
-    pub request_time_ms: BTreeMap<&'static str, RequestTime>,
+    pub request_time_ms: LiteMap<&'static str, RequestTime>,
     /// Partitions led by this broker that lack an in-sync replica.
     pub under_replicated_partitions: Option<u64>,
     /// Log directories that it cannot use any more.
@@ -225,13 +226,13 @@ fn idle_fraction(span: Option<&Span<'_>>, now: &Readings, quantity: Quantity) ->
     by_count.or_else(by_rate).or_else(by_mean)
 }
 
-fn request_times(now: &Readings) -> BTreeMap<&'static str, RequestTime> {
+fn request_times(now: &Readings) -> LiteMap<&'static str, RequestTime> {
     let requests = [
         ("Produce", Quantity::ProduceTime, Some(Quantity::ProduceLocalTime)),
         ("FetchConsumer", Quantity::FetchConsumerTime, None),
         ("FetchFollower", Quantity::FetchFollowerTime, None),
     ];
-    let mut times = BTreeMap::new();
+    let mut times = LiteMap::new();
     for (request, total, local) in requests {
         // The percentiles of no request at all are 0.
         let came = now.get(total, "Count").is_none_or(|count| count > 0.0);

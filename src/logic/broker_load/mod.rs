@@ -3,7 +3,7 @@
 //!
 //! One set of figures from three sources: a JVM's JMX port, Jolokia's JSON, the JMX exporter's text.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use crate::logic::moment::Moment;
 
@@ -33,7 +33,7 @@ pub struct Sample {
 /// Numbers by what they are of and by the attribute that they were read from. What the broker does not have is missing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Readings {
-    values: BTreeMap<(Quantity, &'static str), f64>,
+    values: LiteMap<(Quantity, &'static str), f64>,
     requests: Option<f64>,
 }
 
@@ -56,9 +56,8 @@ impl Readings {
 
     /// The number, where it was read.
     pub fn get(&self, quantity: Quantity, attribute: &str) -> Option<f64> {
-        // The key's lifetime is that of the map's own keys, hence the search.
-        let mut of_quantity = self.values.range((quantity, "")..).take_while(|((found, _), _)| *found == quantity);
-        of_quantity.find(|((_, found), _)| *found == attribute).map(|(_, value)| *value)
+        // The key's lifetime is that of the map's own keys, hence the comparison.
+        self.values.get_by(|key| key.cmp(&(quantity, attribute))).copied()
     }
 
     /// Requests since the broker's start, of all kinds.

@@ -2,7 +2,7 @@
 //! recognised in two ways: by the object name and attribute that the exporter puts into `# HELP`, and by the names that
 //! its default and its widely used sample rules give. Knows no HTTP.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use super::beans::{BEANS, Bean};
 use super::{Quantity, Readings};
@@ -174,7 +174,7 @@ enum What {
     StartSeconds,
 }
 
-type Names = BTreeMap<String, Vec<Meaning>>;
+type Names = LiteMap<String, Vec<Meaning>>;
 
 fn known_names() -> Names {
     let mut names = Names::new();

@@ -137,7 +137,7 @@ fn the_rest_is_taken_as_it_is() {
     assert_eq!((figures.heap_used_bytes, figures.heap_max_bytes), (Some(12), None));
     assert_eq!(figures.network_idle_percent, Some(25.0));
     assert_eq!((figures.under_replicated_partitions, figures.offline_log_dirs), (Some(3), None));
-    assert_eq!(figures.request_time_ms["Produce"].p99_ms, Some(4.5));
+    assert_eq!(figures.request_time_ms.get("Produce").unwrap().p99_ms, Some(4.5));
     assert!(!figures.request_time_ms.contains_key("FetchConsumer"), "the percentiles of nothing are 0");
     assert_eq!(BrokerFigures::from_samples(None, &after).process_cpu_percent, None, "-1 means unknown");
     after.readings.add(RUN, "Uptime", 20_000.0);

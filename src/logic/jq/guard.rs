@@ -19,6 +19,7 @@ use super::objects::Templates;
 use super::order::Ordered;
 use super::syntax::{Term, for_each_child_mut};
 use super::{Limits, json};
+use crate::logic::sorted_set::SortedSet;
 
 /// What a run fails with that did more than its limit allows.
 pub(super) const EXHAUSTED: &str = "it does more work, or builds more, than an event may cause";
@@ -318,7 +319,7 @@ fn times(run: &Run<'_>, left: Val, right: Val) -> Result<Val, jaq_json::Error> {
 fn minus(_run: &Run<'_>, left: Val, right: Val) -> Result<Val, jaq_json::Error> {
     match (left, right) {
         (Val::Arr(left), Val::Arr(right)) => {
-            let unwanted: std::collections::BTreeSet<Ordered> = right.iter().cloned().map(Ordered).collect();
+            let unwanted: SortedSet<Ordered> = right.iter().cloned().map(Ordered).collect();
             let kept = left.iter().filter(|item| !unwanted.contains(&Ordered((*item).clone())));
             Ok(kept.cloned().collect())
         }

@@ -193,7 +193,7 @@ pub struct Route {
     /// Letters the state could not take, with the moment of the next attempt.
     unburied: BTreeMap<EventId, (Moment, Letter)>,
     /// Replays that have begun, by dead letter, with the partition that the record is from.
-    replaying: BTreeMap<u64, TopicPartition>,
+    replaying: HashMap<u64, TopicPartition>,
     /// Of these, the ones that have yet to go to the steps.
     replay_jobs: Vec<Job>,
     last_accepted: Option<Moment>,
@@ -229,7 +229,7 @@ impl Route {
             held: 0,
             held_unprepared: 0,
             unburied: BTreeMap::new(),
-            replaying: BTreeMap::new(),
+            replaying: HashMap::new(),
             replay_jobs: Vec::new(),
             last_accepted: None,
             overruns: 0,

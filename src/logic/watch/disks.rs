@@ -3,9 +3,10 @@
 //! The growth is the line that fits best through what was seen in the last six hours. It takes half an hour and four
 //! looks to say anything, and what is not more than the ups and downs of retention is no growth.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::snapshot::{DirSeen, SlowSnapshot};
 use super::view::DirView;
@@ -22,7 +23,7 @@ const LEAST_LOOKS: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Disks {
     /// By broker and path.
-    looks: BTreeMap<(i32, Arc<str>), Vec<Look>>,
+    looks: LiteMap<(i32, Arc<str>), Vec<Look>>,
 }
 
 /// When, and the bytes in use on the volume (Kafka's own where it is not known).
@@ -45,10 +46,8 @@ impl Disks {
                 looks.push((now, in_use(dir)));
             }
         }
-        self.looks.retain(|_, looks| {
-            looks.retain(|(at, _)| now.since(*at) <= WINDOW);
-            !looks.is_empty()
-        });
+        self.looks.iter_mut().for_each(|(_, looks)| looks.retain(|(at, _)| now.since(*at) <= WINDOW));
+        self.looks.retain(|_, looks| !looks.is_empty());
     }
 
     /// Every directory that is known.

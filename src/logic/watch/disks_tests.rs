@@ -66,6 +66,6 @@ fn looks_are_bounded() {
     }
     let looks = disks.looks.values().next().unwrap();
     assert!(looks.len() <= 62, "{}", looks.len());
-    disks.observe(&SlowSnapshot { dirs: BTreeMap::new(), ..slow(100_000, 100) });
+    disks.observe(&SlowSnapshot { dirs: LiteMap::new(), ..slow(100_000, 100) });
     assert!(disks.looks.is_empty(), "a directory that is gone is forgotten after the window");
 }

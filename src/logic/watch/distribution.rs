@@ -3,13 +3,15 @@
 //! Topics that are not watched, and Kafka's internal ones, count for brokers and racks like any other. A broker that is not listed any more is shown as down for a while:
 //! it did not leave, it is missing.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::snapshot::{BrokerSeen, PartitionSeen, Snapshot, TopicSeen};
 use super::view::{BrokerView, ClusterView, RackView, Restart, TopicView};
 use crate::logic::moment::Moment;
+use crate::logic::sorted_set::SortedSet;
 
 /// How long a broker that is not listed any more and holds no replica is shown as down.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(15 * 60);
@@ -17,7 +19,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(15 * 60);
 /// The brokers that were listed a short while ago.
 #[derive(Debug, Default)]
 pub(super) struct KnownBrokers {
-    by_id: BTreeMap<i32, KnownBroker>,
+    by_id: LiteMap<i32, KnownBroker>,
 }
 
 #[derive(Debug)]
@@ -29,12 +31,12 @@ struct KnownBroker {
 
 impl KnownBrokers {
     /// Every broker that is listed, holds a replica, or was listed a short while ago; without its share of anything.
-    pub(super) fn observe(&mut self, seen: &Snapshot) -> BTreeMap<i32, BrokerView> {
+    pub(super) fn observe(&mut self, seen: &Snapshot) -> LiteMap<i32, BrokerView> {
         let Some(listed) = &seen.brokers else {
             return self.by_id.iter().map(|(id, known)| (*id, known.view(None, None))).collect();
         };
         let partitions = || seen.all_topics().flat_map(|(_, topic)| &topic.partitions);
-        let mut views: BTreeMap<i32, BrokerView> = BTreeMap::new();
+        let mut views: LiteMap<i32, BrokerView> = LiteMap::new();
         for id in partitions().flat_map(|partition| partition.replicas.iter()) {
             if !views.contains_key(id) {
                 views.insert(*id, down(None));
@@ -109,18 +111,18 @@ pub(super) fn fill_min_insync(view: &mut ClusterView) {
 }
 
 /// min.insync.replicas by topic.
-pub type MinInsync = BTreeMap<Arc<str>, u32>;
+pub type MinInsync = LiteMap<Arc<str>, u32>;
 
 /// What each broker holds and leads, and whether it can be stopped: for who looks once, as a person does. `live` ones
 /// and those that hold replicas are there; of `untold` topics nothing is known but that they exist.
 pub fn shares(
     live: impl Iterator<Item = i32>,
-    topics: &BTreeMap<Arc<str>, TopicSeen>,
+    topics: &LiteMap<Arc<str>, TopicSeen>,
     untold: &[Arc<str>],
     min_insync: &MinInsync,
-) -> BTreeMap<i32, BrokerView> {
+) -> LiteMap<i32, BrokerView> {
     let holders = topics.values().flat_map(|topic| &topic.partitions).flat_map(|partition| partition.replicas.iter());
-    let mut brokers: BTreeMap<i32, BrokerView> = holders.map(|holder| (*holder, down(None))).collect();
+    let mut brokers: LiteMap<i32, BrokerView> = holders.map(|holder| (*holder, down(None))).collect();
     brokers.extend(live.map(|broker| (broker, BrokerView { up: Some(true), ..BrokerView::default() })));
     count(&mut brokers, topics.iter());
     fill_restart(&mut brokers, topics.iter(), untold, Some(min_insync));
@@ -128,7 +130,7 @@ pub fn shares(
 }
 
 /// Leaders, replicas and skews. The brokers must be there, and empty.
-fn count<'a>(brokers: &mut BTreeMap<i32, BrokerView>, topics: impl Iterator<Item = (&'a Arc<str>, &'a TopicSeen)>) {
+fn count<'a>(brokers: &mut LiteMap<i32, BrokerView>, topics: impl Iterator<Item = (&'a Arc<str>, &'a TopicSeen)>) {
     topics.flat_map(|(_, topic)| &topic.partitions).for_each(|partition| count_in_brokers(brokers, partition));
     fill_skew(brokers);
 }
@@ -144,7 +146,7 @@ fn count_in_topic(topic: &mut TopicView, partition: &PartitionSeen) {
     topic.not_preferred += u32::from(partition.leader != partition.replicas.first().copied());
 }
 
-fn count_in_brokers(brokers: &mut BTreeMap<i32, BrokerView>, partition: &PartitionSeen) {
+fn count_in_brokers(brokers: &mut LiteMap<i32, BrokerView>, partition: &PartitionSeen) {
     for replica in &partition.replicas {
         if let Some(broker) = brokers.get_mut(replica) {
             broker.replicas += 1;
@@ -160,13 +162,13 @@ fn count_in_brokers(brokers: &mut BTreeMap<i32, BrokerView>, partition: &Partiti
     }
 }
 
-fn fill_skew(brokers: &mut BTreeMap<i32, BrokerView>) {
+fn fill_skew(brokers: &mut LiteMap<i32, BrokerView>) {
     let live = || brokers.values().filter(|broker| broker.up == Some(true));
     let count = live().count() as f64;
     let leaders = live().map(|broker| f64::from(broker.leaders)).sum::<f64>() / count;
     let replicas = live().map(|broker| f64::from(broker.replicas)).sum::<f64>() / count;
     let skew = |figure: u32, mean: f64| (mean > 0.0).then(|| 100.0 * (f64::from(figure) - mean) / mean);
-    for broker in brokers.values_mut().filter(|broker| broker.up == Some(true)) {
+    for (_, broker) in brokers.iter_mut().filter(|(_, broker)| broker.up == Some(true)) {
         broker.leader_skew_percent = skew(broker.leaders, leaders);
         broker.replica_skew_percent = skew(broker.replicas, replicas);
     }
@@ -175,13 +177,13 @@ fn fill_skew(brokers: &mut BTreeMap<i32, BrokerView>) {
 /// A broker hurts a partition when it is one of its in-sync replicas, and too few would be left; one that is left
 /// must be there in any case, to lead.
 fn fill_restart<'a>(
-    brokers: &mut BTreeMap<i32, BrokerView>,
+    brokers: &mut LiteMap<i32, BrokerView>,
     topics: impl Iterator<Item = (&'a Arc<str>, &'a TopicSeen)>,
     untold: &[Arc<str>],
     min_insync: Option<&MinInsync>,
 ) {
-    let mut hurt: BTreeMap<i32, (u32, String)> = BTreeMap::new();
-    let mut unknown: BTreeSet<i32> = BTreeSet::new();
+    let mut hurt: LiteMap<i32, (u32, String)> = LiteMap::new();
+    let mut unknown: SortedSet<i32> = SortedSet::new();
     for (name, topic) in topics {
         let min_insync = min_insync_of(min_insync, name);
         for partition in &topic.partitions {
@@ -192,7 +194,7 @@ fn fill_restart<'a>(
                 }
             }
             if min_insync.is_none() {
-                unknown.extend(partition.isr.iter());
+                unknown.extend(partition.isr.iter().copied());
             }
         }
     }
@@ -206,8 +208,8 @@ fn fill_restart<'a>(
     }
 }
 
-fn racks(brokers: &BTreeMap<i32, BrokerView>) -> BTreeMap<String, RackView> {
-    let mut racks: BTreeMap<String, RackView> = BTreeMap::new();
+fn racks(brokers: &LiteMap<i32, BrokerView>) -> LiteMap<String, RackView> {
+    let mut racks: LiteMap<String, RackView> = LiteMap::new();
     for broker in brokers.values() {
         let Some(rack) = &broker.rack else { continue };
         let rack = racks.entry(rack.clone()).or_default();

@@ -31,11 +31,11 @@ fn leaders_and_replicas_are_counted_for_brokers_racks_and_topics() {
     assert_eq!([broker(1), broker(2), broker(3)], [(3, 3, 0), (0, 3, 1), (0, 2, 0)]);
     assert_eq!(view.brokers[&1].leader_skew_percent, Some(200.0), "three, where one is the mean");
     assert_eq!(view.brokers[&2].leader_skew_percent, Some(-100.0));
-    let topic = &view.topics["t"];
+    let topic = view.topics.get("t").unwrap();
     assert_eq!((topic.offline, topic.under_replicated, topic.not_preferred), (1, 3, 2));
     assert_eq!(topic.under_min_isr, None, "min.insync.replicas is not known yet");
-    assert_eq!(view.racks["a"], RackView { brokers: 2, leaders: 3, replicas: 6 });
-    assert_eq!(view.racks["b"], RackView { brokers: 1, leaders: 0, replicas: 2 });
+    assert_eq!(*view.racks.get("a").unwrap(), RackView { brokers: 2, leaders: 3, replicas: 6 });
+    assert_eq!(*view.racks.get("b").unwrap(), RackView { brokers: 1, leaders: 0, replicas: 2 });
 }
 
 #[test]
@@ -123,12 +123,12 @@ fn partitions_under_min_insync_are_counted_when_it_is_known() {
     let mut watch = watched([partitions(0, &[(Some(1), &[1, 2], &[1]), (Some(1), &[1, 2], &[1, 2])])]);
     watch.observe_slow(with_min_insync(2));
     watch.observe_slow(with_min_insync(2));
-    let topic = watch.view().topics["t"].clone();
+    let topic = watch.view().topics.get("t").unwrap().clone();
     assert_eq!((topic.under_min_isr, topic.under_replicated), (Some(1), 1), "counted once");
 }
 
 fn with_min_insync(replicas: u32) -> SlowSnapshot {
-    SlowSnapshot { min_insync: BTreeMap::from([("t".into(), replicas)]), ..slow(0, 0) }
+    SlowSnapshot { min_insync: LiteMap::from_iter([("t".into(), replicas)]), ..slow(0, 0) }
 }
 
 fn without(seconds: u64, gone: i32) -> Snapshot {

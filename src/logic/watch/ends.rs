@@ -4,7 +4,7 @@
 //! varint. A point that another one stands for is dropped: the older two neighbours are, the further apart they may be
 //! (an eighth of their age), so two hours take some fifty points and an age is told to an eighth, or to a poll.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::iter::{self, Peekable, Rev};
 use std::slice;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const THIN_EVERY: u32 = 8;
 pub(super) struct Ends {
     polls: Vec<Moment>,
     since_thinned: u32,
-    topics: BTreeMap<Arc<str>, TopicEnds>,
+    topics: HashMap<Arc<str>, TopicEnds>,
 }
 
 #[derive(Debug, Default)]

@@ -90,8 +90,8 @@ pub(super) fn slow(seconds: u64, used: u64) -> SlowSnapshot {
     SlowSnapshot {
         taken_at: at(seconds),
         dirs: (1..=3).map(|broker| (broker, Some(vec![dir.clone()]))).collect(),
-        topic_bytes: BTreeMap::from([("t".into(), 1_000)]),
-        min_insync: BTreeMap::from([("t".into(), 1)]),
+        topic_bytes: LiteMap::from_iter([("t".into(), 1_000)]),
+        min_insync: LiteMap::from_iter([("t".into(), 1)]),
         controller: Controller::OfQuorum(Some(1)),
         missing: Vec::new(),
     }

@@ -4,9 +4,10 @@
 //! A topic counts for a group while it exists, and while a member may still read it. What a coordinator could not tell
 //! stays as it was, without figures.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::age::Age;
 use super::charts::{ChartStep, MOST_CHARTS};
@@ -16,6 +17,7 @@ use super::snapshot::{Committed, GroupSeen, OffsetsAt, PartitionSeen, Snapshot, 
 use super::view::{GroupPartitionView, GroupStatus, GroupTopicView, GroupView};
 use crate::logic::lag::{lag, next_to_read};
 use crate::logic::moment::Moment;
+use crate::logic::sorted_set::SortedSet;
 
 /// A group that may still exist is forgotten when it was not seen for so long.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
@@ -23,8 +25,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
 /// What is remembered of the groups from poll to poll.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    by_name: BTreeMap<Arc<str>, Group>,
-    charts: usize,
+    by_name: LiteMap<Arc<str>, Group>,
 }
 
 #[derive(Debug, Default)]
@@ -33,8 +34,8 @@ struct Group {
     had_members: bool,
     /// Topics with commits that no member reads, by the last assignment that was seen: during a rebalance they do not
     /// come back.
-    abandoned: BTreeSet<Arc<str>>,
-    topics: BTreeMap<Arc<str>, GroupTopic>,
+    abandoned: SortedSet<Arc<str>>,
+    topics: LiteMap<Arc<str>, GroupTopic>,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +65,7 @@ pub(super) struct GroupPoll<'a> {
 
 impl Groups {
     /// Takes in a poll that reached the cluster.
-    pub(super) fn observe(&mut self, poll: &GroupPoll<'_>, ends: &mut Ends) -> BTreeMap<Arc<str>, GroupView> {
+    pub(super) fn observe(&mut self, poll: &GroupPoll<'_>, ends: &mut Ends) -> LiteMap<Arc<str>, GroupView> {
         let seen = poll.seen;
         self.clear_lags();
         self.by_name.retain(|name, group| {
@@ -72,17 +73,17 @@ impl Groups {
             may_exist || seen.groups.contains_key(name)
         });
         ends.begin(seen);
-        let mut views = BTreeMap::new();
+        let mut views: LiteMap<Arc<str>, GroupView> = LiteMap::new();
         for (name, group_seen) in &seen.groups {
             let group = self.by_name.entry(Arc::clone(name)).or_default();
             views.insert(Arc::clone(name), group.observe(group_seen, poll, ends));
         }
         ends.finish(seen.groups_complete);
         self.step_charts(poll.charts);
-        for (name, view) in &mut views {
+        for (name, view) in views.iter_mut() {
             let topics = self.by_name.get(name).into_iter().flat_map(|group| group.topics.values());
             // Both have the same topics, in the same order.
-            for (topic_view, topic) in view.topics.values_mut().zip(topics) {
+            for ((_, topic_view), topic) in view.topics.iter_mut().zip(topics) {
                 topic_view.lag_chart = topic.chart.clone().unwrap_or_default();
             }
         }
@@ -96,18 +97,22 @@ impl Groups {
     }
 
     fn clear_lags(&mut self) {
-        for topic in self.by_name.values_mut().flat_map(|group| group.topics.values_mut()) {
+        for topic in self.topics_mut() {
             topic.lag = None;
         }
     }
 
+    fn topics_mut(&mut self) -> impl Iterator<Item = &mut GroupTopic> {
+        self.by_name.iter_mut().flat_map(|(_, group)| group.topics.iter_mut()).map(|(_, topic)| topic)
+    }
+
     /// The first charts stay, further ones wait for a place.
     fn step_charts(&mut self, step: ChartStep) {
-        let topics = || self.by_name.values().flat_map(|group| group.topics.values());
-        self.charts = topics().filter(|topic| topic.chart.is_some()).count();
-        for topic in self.by_name.values_mut().flat_map(|group| group.topics.values_mut()) {
-            if topic.chart.is_none() && self.charts < MOST_CHARTS {
-                self.charts += 1;
+        let topics = self.by_name.values().flat_map(|group| group.topics.values());
+        let mut charts = topics.filter(|topic| topic.chart.is_some()).count();
+        for topic in self.topics_mut() {
+            if topic.chart.is_none() && charts < MOST_CHARTS {
+                charts += 1;
                 topic.chart = Some(Arc::default());
             }
             if let Some(chart) = &mut topic.chart {
@@ -130,7 +135,7 @@ impl Group {
         self.had_members |= group.members.is_some_and(|members| members > 0);
         let each = Poll { now: poll.seen.taken_at, interval: poll.interval, readers: self.readers(group) };
         self.note_abandoned(group);
-        let mut before = std::mem::take(&mut self.topics);
+        let mut before = std::mem::take(&mut self.topics).into_iter().peekable();
         let mut view = GroupView::default();
         let mut add = |name: &Arc<str>, committed: Option<&[Committed]>, before: Option<GroupTopic>| {
             let topic = poll.seen.topics.get(name).filter(|topic| (poll.watched)(name, topic));
@@ -150,14 +155,17 @@ impl Group {
             self.topics.insert(Arc::clone(name), history);
         };
         match &group.committed {
+            // Sorted as the topics are.
             Some(committed) => {
                 for of_topic in committed.chunk_by(|one, other| one.topic == other.topic) {
                     if let Some(first) = of_topic.first() {
-                        add(&first.topic, Some(of_topic), before.remove(&first.topic));
+                        while before.next_if(|(name, _)| *name < first.topic).is_some() {}
+                        let history = before.next_if(|(name, _)| *name == first.topic).map(|(_, history)| history);
+                        add(&first.topic, Some(of_topic), history);
                     }
                 }
             }
-            None => before.into_iter().for_each(|(name, history)| add(&name, None, Some(history))),
+            None => before.for_each(|(name, history)| add(&name, None, Some(history))),
         }
         view.status = view.topics.values().map(|topic| topic.status).max().unwrap_or_default();
         view.lag = view.topics.values().filter_map(|topic| topic.lag).reduce(i64::saturating_add);
@@ -187,9 +195,11 @@ impl Group {
 type ExactAnswers = Vec<(Duration, Vec<(i32, Option<i64>)>)>;
 
 fn exact_answers(offsets_at: &[OffsetsAt], topic: &Arc<str>) -> ExactAnswers {
-    let of_topic = (Arc::clone(topic), i32::MIN)..=(Arc::clone(topic), i32::MAX);
-    let answers = |offsets: &BTreeMap<(Arc<str>, i32), Option<i64>>| {
-        offsets.range(of_topic.clone()).map(|((_, partition), offset)| (*partition, *offset)).collect()
+    let answers = |offsets: &LiteMap<(Arc<str>, i32), Option<i64>>| {
+        let begin = offsets.find_index(&(Arc::clone(topic), i32::MIN)).unwrap_or_else(|place| place);
+        let of_topic = offsets.as_slice().get(begin..).unwrap_or_default().iter();
+        let of_topic = of_topic.take_while(|((name, _), _)| name == topic);
+        of_topic.map(|((_, partition), offset)| (*partition, *offset)).collect()
     };
     offsets_at.iter().map(|at| (at.age, answers(&at.offsets))).collect()
 }

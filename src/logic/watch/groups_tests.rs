@@ -10,7 +10,7 @@ fn poll(seconds: u64, end: i64, committed: i64) -> Snapshot {
 }
 
 fn of_topic(watch: &Watch) -> GroupTopicView {
-    watch.view().groups["g"].topics["t"].clone()
+    watch.view().groups.get("g").unwrap().topics.get("t").unwrap().clone()
 }
 
 #[test]
@@ -18,10 +18,23 @@ fn lag_of_partitions_topics_and_groups() {
     let seen = topic(topic(cluster(0), "t", &[(0, 10), (5, 10), (0, 10), (0, 10)]), "u", &[(0, 100)]);
     let seen = group(seen, "g", &[("t", &[4, 2, 12, 9]), ("u", &[60])]);
     let view = watched([seen]).view();
-    let lags: Vec<_> = view.groups["g"].topics["t"].partitions.iter().map(|partition| partition.lag).collect();
+    let lags: Vec<_> = view
+        .groups
+        .get("g")
+        .unwrap()
+        .topics
+        .get("t")
+        .unwrap()
+        .partitions
+        .iter()
+        .map(|partition| partition.lag)
+        .collect();
     assert_eq!(lags, [Some(6), Some(5), Some(0), Some(1)], "from the log's start on, and never negative");
-    assert_eq!((view.groups["g"].topics["t"].lag, view.groups["g"].lag), (Some(12), Some(52)));
-    assert!(view.groups["g"].topics["t"].complete);
+    assert_eq!(
+        (view.groups.get("g").unwrap().topics.get("t").unwrap().lag, view.groups.get("g").unwrap().lag),
+        (Some(12), Some(52))
+    );
+    assert!(view.groups.get("g").unwrap().topics.get("t").unwrap().complete);
 }
 
 #[test]
@@ -48,10 +61,13 @@ fn a_group_whose_coordinator_cannot_tell_keeps_its_topics_without_figures() {
     let topic = of_topic(&watch);
     assert_eq!((topic.lag, topic.complete, topic.lag_seconds), (None, false, None));
     assert_eq!((topic.partitions[0].committed, topic.partitions[0].lag), (4, None));
-    assert_eq!(watch.view().groups["g"].lag, None);
-    assert!(watched([silent(0)]).view().groups["g"].topics.is_empty(), "nothing was known of it before either");
+    assert_eq!(watch.view().groups.get("g").unwrap().lag, None);
+    assert!(
+        watched([silent(0)]).view().groups.get("g").unwrap().topics.is_empty(),
+        "nothing was known of it before either"
+    );
     let gone = with(silent(30), |seen| seen.topics.clear());
-    assert!(watched([poll(0, 10, 4), gone]).view().groups["g"].topics.is_empty(), "but its topic is gone");
+    assert!(watched([poll(0, 10, 4), gone]).view().groups.get("g").unwrap().topics.is_empty(), "but its topic is gone");
 }
 
 #[test]
@@ -61,7 +77,9 @@ fn topics_that_count_for_a_group() {
         group(seen, "g", &[("t", &[1]), ("u", &[1])])
     };
     let only_u = |seen: &mut Snapshot| group_of(seen).assigned = Some(vec!["u".into()]);
-    let topics = |watch: &Watch| watch.view().groups["g"].topics.keys().map(ToString::to_string).collect::<Vec<_>>();
+    let topics = |watch: &Watch| {
+        watch.view().groups.get("g").unwrap().topics.keys().map(ToString::to_string).collect::<Vec<_>>()
+    };
     #[track_caller]
     fn check(rule: &str, topics: &[String], expected: &[&str]) {
         assert_eq!(topics, expected, "{rule}");
@@ -160,7 +178,7 @@ fn a_group_by_its_state() {
                 group_of(seen).assigned = None;
             })
         };
-        watched((0..=10).map(|n| poll(n * 30))).view().groups["g"].status
+        watched((0..=10).map(|n| poll(n * 30))).view().groups.get("g").unwrap().status
     };
     assert_eq!(status("Empty", Some(0)), GroupStatus::Stop);
     assert_eq!(status("Dead", None), GroupStatus::Stop);

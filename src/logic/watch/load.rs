@@ -1,9 +1,10 @@
 //! Brokers' loads by their own account: which are recent enough to be shown, and what looks wrong when they are compared
 //! with the metadata, with the past and with each other. Knows neither how they are read nor any rule.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::view::{ClusterView, Comparison, LoadView};
 use crate::logic::broker_load::BrokerFigures;
@@ -39,7 +40,7 @@ pub enum Topics {
 /// The last readings of every broker that has a source.
 #[derive(Debug, Default)]
 pub(super) struct Loads {
-    by_broker: BTreeMap<i32, Load>,
+    by_broker: LiteMap<i32, Load>,
     last_reading: Moment,
 }
 
@@ -54,7 +55,7 @@ struct Load {
 
 impl Loads {
     /// These brokers have a source, of this kind: until it is read their figures are unknown.
-    pub(super) fn expect(&mut self, sources: &BTreeMap<i32, &'static str>) {
+    pub(super) fn expect(&mut self, sources: &LiteMap<i32, &'static str>) {
         for (broker, source) in sources {
             self.by_broker.entry(*broker).or_default().source = source;
         }
@@ -88,7 +89,7 @@ impl Loads {
             let (read_at, figures) = load.figures.as_ref()?;
             (now.since(*read_at) <= INTERVALS * interval).then(|| Arc::clone(figures))
         };
-        let present: BTreeMap<i32, Option<Arc<BrokerFigures>>> =
+        let present: LiteMap<i32, Option<Arc<BrokerFigures>>> =
             self.by_broker.iter().map(|(broker, load)| (*broker, recent(load))).collect();
         for (id, load) in &self.by_broker {
             let figures = present.get(id).cloned().flatten();

@@ -10,7 +10,7 @@ fn figures(load: f64) -> BrokerFigures {
         load_percent: Some(load),
         bytes_in_per_second: Some(1000.0),
         under_replicated_partitions: Some(0),
-        request_time_ms: [("Produce", time)].into(),
+        request_time_ms: [("Produce", time)].into_iter().collect(),
         ..BrokerFigures::default()
     }
 }
@@ -30,7 +30,7 @@ fn poll(seconds: u64) -> Snapshot {
 /// Broker 1 has a source, and was read once, at 30 s.
 fn usual() -> Watch {
     let mut watch = watched([poll(0)]);
-    watch.expect_loads(&[(1, "jmx")].into());
+    watch.expect_loads(&[(1, "jmx")].into_iter().collect());
     watch.observe(poll(30));
     watch.observe_load(reading(30, figures(42.0)));
     watch.show_loads();
@@ -68,7 +68,7 @@ fn a_figure_that_was_never_read_or_long_ago_is_unknown_and_its_series_stays() {
     let load = |watch: &Watch| series(watch, "broker_load_percent");
     let mut watch = watched([poll(0)]);
     assert_eq!(load(&watch), [""; 0], "nobody has a source");
-    watch.expect_loads(&[(1, "jmx")].into());
+    watch.expect_loads(&[(1, "jmx")].into_iter().collect());
     watch.observe(poll(30));
     assert_eq!(load(&watch), ["1 jmx: Unknown"], "an alert from before a restart must not end");
     let mut watch = usual();
@@ -81,7 +81,7 @@ fn a_figure_that_was_never_read_or_long_ago_is_unknown_and_its_series_stays() {
     assert_eq!(load(&watch), ["1 jmx: Unknown"], "three intervals");
     for metric in METRICS.iter().filter(|metric| load_metric(metric.name).is_some()) {
         let observed = series::observe(&watch.view(), metric);
-        let own = observed.series.iter().find(|series| series.labels["broker"] == "1").unwrap();
+        let own = observed.series.iter().find(|series| series.labels.get("broker").unwrap() == "1").unwrap();
         assert_eq!(own.figure, Figure::Unknown, "{}", metric.name);
     }
     assert_eq!(series(&watch, "broker_request_seconds").len(), 6);
@@ -115,7 +115,7 @@ fn what_a_broker_counts_is_compared_with_the_metadata_where_all_of_it_is_seen() 
     let under_replicated = |count| BrokerFigures { under_replicated_partitions: Some(count), ..figures(1.0) };
     let comparison = |topics, by_broker, isr: &[i32]| {
         let mut watch = watched([]).with_topics(topics);
-        watch.expect_loads(&[(1, "jmx")].into());
+        watch.expect_loads(&[(1, "jmx")].into_iter().collect());
         watch.observe(with(poll(30), |seen| partition(seen, 0).isr = isr.into()));
         watch.observe_load(reading(30, under_replicated(by_broker)));
         watch.show_loads();

@@ -16,9 +16,10 @@ pub mod snapshot;
 mod traffic;
 pub mod view;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use self::charts::ChartClock;
 use self::disks::Disks;
@@ -142,7 +143,7 @@ impl Watch {
 
     /// These brokers tell their own figures, by this kind of source. To be said before the poll that lists them, so that
     /// nobody takes a figure that was not read yet for one that does not exist.
-    pub fn expect_loads(&mut self, sources: &BTreeMap<i32, &'static str>) {
+    pub fn expect_loads(&mut self, sources: &LiteMap<i32, &'static str>) {
         self.loads.expect(sources);
     }
 
@@ -182,14 +183,14 @@ impl Watch {
     /// logs begin and end is not known.
     fn keep_untold(&self, snapshot: &mut Snapshot) {
         let Some(reached) = &self.reached else { return };
-        for name in &snapshot.untold {
-            for (now, before) in [(&mut snapshot.topics, &reached.topics), (&mut snapshot.others, &reached.others)] {
-                let Some(mut topic) = before.get(name).filter(|_| !now.contains_key(name)).cloned() else { continue };
-                for partition in &mut topic.partitions {
-                    (partition.earliest, partition.latest) = (None, None);
-                }
-                now.insert(Arc::clone(name), topic);
+        for (now, before) in [(&mut snapshot.topics, &reached.topics), (&mut snapshot.others, &reached.others)] {
+            let absent = snapshot.untold.iter().filter(|name| !now.contains_key(*name));
+            let mut kept: Vec<_> =
+                absent.filter_map(|name| Some((Arc::clone(name), before.get(name)?.clone()))).collect();
+            for partition in kept.iter_mut().flat_map(|(_, topic)| &mut topic.partitions) {
+                (partition.earliest, partition.latest) = (None, None);
             }
+            now.extend(kept);
         }
     }
 
@@ -212,10 +213,10 @@ impl ClusterView {
         Self {
             seen,
             slow: None,
-            brokers: BTreeMap::new(),
-            racks: BTreeMap::new(),
-            topics: BTreeMap::new(),
-            groups: BTreeMap::new(),
+            brokers: LiteMap::new(),
+            racks: LiteMap::new(),
+            topics: LiteMap::new(),
+            groups: LiteMap::new(),
             controller: None,
             dirs: Vec::new(),
             missing: Vec::new(),
@@ -243,10 +244,10 @@ fn nothing() -> Snapshot {
         wall_clock: Timestamp(0),
         brokers: None,
         controller: None,
-        topics: BTreeMap::new(),
-        others: BTreeMap::new(),
+        topics: LiteMap::new(),
+        others: LiteMap::new(),
         untold: Vec::new(),
-        groups: BTreeMap::new(),
+        groups: LiteMap::new(),
         offsets_at: Vec::new(),
         groups_complete: false,
         missing: Vec::new(),

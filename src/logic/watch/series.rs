@@ -3,7 +3,6 @@
 //! Internal topics that the configuration does not name have none; a figure that could not be read is unknown, and where
 //! something that has series may exist unseen, the answer is not complete.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::distribution::min_insync_of;
@@ -11,6 +10,7 @@ use super::load::load_metric;
 use super::snapshot::PartitionSeen;
 use super::view::{BrokerView, ClusterView, DirView, GroupTopicView, TopicView};
 use crate::logic::alert::{Figure, Labels, Metric, Observed, Series};
+use crate::logic::sorted_set::SortedSet;
 
 /// The source of a figure that a broker could also tell by itself.
 pub const FROM_LOGS: &str = "logs";
@@ -81,7 +81,7 @@ fn groups_that_nobody_told_of(view: &ClusterView) -> Vec<Labels> {
         [("cluster", view.seen.cluster.to_string()), ("group", name.to_string())]
             .map(|(name, value)| (name.to_owned(), value))
     };
-    untold.map(|(name, _)| Labels::from(labels(name))).collect()
+    untold.map(|(name, _)| Labels::from_iter(labels(name))).collect()
 }
 
 fn is_above_zero(figure: &Figure) -> bool {
@@ -90,7 +90,7 @@ fn is_above_zero(figure: &Figure) -> bool {
 
 /// The brokers that would have to be absent, all of them, to be the reason for partitions of `topic` not to be well.
 /// Empty where one of these has a reason that is no broker. None: `metric` is not about that.
-fn missing_brokers(view: &ClusterView, topic: &Arc<str>, metric: &str) -> Option<BTreeSet<String>> {
+fn missing_brokers(view: &ClusterView, topic: &Arc<str>, metric: &str) -> Option<SortedSet<String>> {
     let partitions = &view.seen.topics.get(topic)?.partitions;
     let min_insync = min_insync_of(view.slow.as_ref().map(|slow| &slow.min_insync), topic);
     let out_of_sync = |partition: &PartitionSeen| {
@@ -112,10 +112,10 @@ fn missing_brokers(view: &ClusterView, topic: &Arc<str>, metric: &str) -> Option
     if !matches!(metric, "partitions_offline" | "partitions_under_replicated" | "partitions_under_min_isr") {
         return None;
     }
-    let mut brokers = BTreeSet::new();
+    let mut brokers = SortedSet::new();
     for missing in partitions.iter().filter_map(missing) {
         if missing.is_empty() {
-            return Some(BTreeSet::new());
+            return Some(SortedSet::new());
         }
         brokers.extend(missing);
     }
@@ -212,7 +212,7 @@ impl Collector<'_> {
         &mut self,
         labels: impl IntoIterator<Item = (&'static str, String)>,
         figure: Figure,
-        because_of: Option<BTreeSet<String>>,
+        because_of: Option<SortedSet<String>>,
     ) {
         let cluster = ("cluster", self.cluster.to_owned());
         let labels = std::iter::once(cluster).chain(labels).map(|(name, value)| (name.to_owned(), value));

@@ -238,7 +238,7 @@ fn disks_that_are_not_known() {
     assert_eq!(series(&watch, "disk_used_bytes").len(), 2);
     assert!(!observe(&watch.view(), &metric("disk_used_bytes")).complete, "the third may have some");
     let mut old = slow(50, 250);
-    for dir in old.dirs.values_mut().flatten().flatten() {
+    for dir in old.dirs.iter_mut().flat_map(|(_, dirs)| dirs).flatten() {
         (dir.volume, dir.free) = (None, None);
     }
     old.dirs.get_mut(&3).unwrap().as_mut().unwrap()[0].error = Some("it broke".to_owned());

@@ -2,9 +2,10 @@
 //!
 //! Plain data, compact where there is one for each partition. What could not be seen is none, and `missing` says why.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use crate::logic::moment::{Moment, Timestamp};
 
@@ -20,18 +21,18 @@ pub struct Snapshot {
     /// The same on the wall clock, for people.
     pub wall_clock: Timestamp,
     /// The brokers that the metadata lists; none: no broker answered, and the rest is empty.
-    pub brokers: Option<BTreeMap<i32, BrokerSeen>>,
+    pub brokers: Option<LiteMap<i32, BrokerSeen>>,
     /// The controller in the metadata; with KRaft that is any live broker, and [`SlowSnapshot::controller`] knows.
     pub controller: Option<i32>,
     /// Every topic that we may see and are told to watch, internal ones too, by name.
-    pub topics: BTreeMap<Arc<str>, TopicSeen>,
+    pub topics: LiteMap<Arc<str>, TopicSeen>,
     /// Every other topic that we may see. It counts for what the brokers hold and lead, and for nothing else; where its
     /// logs begin and end is not known.
-    pub others: BTreeMap<Arc<str>, TopicSeen>,
+    pub others: LiteMap<Arc<str>, TopicSeen>,
     /// Topics that exist, and of which the brokers told nothing but an error this time, which is in `missing`.
     pub untold: Vec<Arc<str>>,
     /// Every group that we may see and are told to watch, by name, and this process' own forwards.
-    pub groups: BTreeMap<Arc<str>, GroupSeen>,
+    pub groups: LiteMap<Arc<str>, GroupSeen>,
     /// For each age that a rule on `group_lag_seconds` asks about: where the records of that age begin.
     pub offsets_at: Vec<OffsetsAt>,
     /// Whether all groups of the cluster could be listed. If not, a group that is not here may still exist.
@@ -138,7 +139,7 @@ pub struct OffsetsAt {
     pub age: Duration,
     /// By topic and partition; a partition is missing where it is not known (or where nobody lags). `None`: all
     /// records are older.
-    pub offsets: BTreeMap<(Arc<str>, i32), Option<i64>>,
+    pub offsets: LiteMap<(Arc<str>, i32), Option<i64>>,
 }
 
 /// What is asked for every few minutes only, because it is large or costs the brokers something.
@@ -147,11 +148,11 @@ pub struct SlowSnapshot {
     /// When it was asked.
     pub taken_at: Moment,
     /// The directories of each broker; none: it could not tell (`missing` says why).
-    pub dirs: BTreeMap<i32, Option<Vec<DirSeen>>>,
+    pub dirs: LiteMap<i32, Option<Vec<DirSeen>>>,
     /// Bytes of the leaders' logs by topic; a topic is missing where one of its leaders could not tell.
-    pub topic_bytes: BTreeMap<Arc<str>, u64>,
+    pub topic_bytes: LiteMap<Arc<str>, u64>,
     /// min.insync.replicas by topic, whether watched or not; a topic is missing where it could not be read.
-    pub min_insync: BTreeMap<Arc<str>, u32>,
+    pub min_insync: LiteMap<Arc<str>, u32>,
     /// Who controls the cluster.
     pub controller: Controller,
     /// What could not be seen and why: a sentence each.

@@ -34,7 +34,8 @@ fn what_is_held_for_a_partition_and_for_a_place_of_a_group_is_small() {
     assert!(most / partitions <= 170, "{} bytes for a partition's ends", most / partitions);
     let held = watch.groups.held_bytes();
     assert!(held / places <= 60, "{} bytes for a group's place in a partition", held / places);
-    let chart = &watch.view().groups["group-0"].topics["topic-0"].lag_chart;
+    let view = watch.view();
+    let chart = &view.groups.get("group-0").unwrap().topics.get("topic-0").unwrap().lag_chart;
     assert!(chart.len() <= 120 && chart.iter().all(|lag| *lag > 0.0));
 }
 
@@ -44,8 +45,8 @@ fn charts_keep_to_their_bounds_and_span_hours() {
     for poll in 0..1_200_u64 {
         watch.observe(large(poll * 30, 1, 1));
         let view = watch.view();
-        let lags = &view.groups["group-0"].topics["topic-0"].lag_chart;
-        let rates = &view.topics["topic-0"].rate_chart;
+        let lags = &view.groups.get("group-0").unwrap().topics.get("topic-0").unwrap().lag_chart;
+        let rates = &view.topics.get("topic-0").unwrap().rate_chart;
         assert!(view.chart_times.len() <= 120 && lags.len() == view.chart_times.len() && rates.len() == lags.len());
     }
     let times = watch.view().chart_times.clone();
@@ -70,7 +71,7 @@ fn a_series_that_begins_later_ends_with_the_others() {
     let watch = watched([one(0), one(30), group(one(60), "g", &[("t", &[4])])]);
     let view = watch.view();
     assert_eq!(view.chart_times.len(), 3);
-    assert_eq!(&*view.groups["g"].topics["t"].lag_chart, [6.0]);
+    assert_eq!(&*view.groups.get("g").unwrap().topics.get("t").unwrap().lag_chart, [6.0]);
 }
 
 #[test]
@@ -85,7 +86,7 @@ fn a_poll_that_reached_nobody_claims_nothing() {
     watch.observe(large(90, 1, 1));
     let view = watch.view();
     assert_eq!(view.dirs.len(), 3, "what is asked for rarely is still known");
-    let topic = &view.groups["group-0"].topics["topic-0"];
+    let topic = view.groups.get("group-0").unwrap().topics.get("topic-0").unwrap();
     assert!(topic.lag_chart.len() == 4 && topic.lag_chart[2].is_nan(), "{:?}", topic.lag_chart);
     assert_eq!(topic.status, GroupStatus::Ok);
 }
@@ -102,7 +103,7 @@ fn a_slow_poll_that_comes_first_is_kept() {
     watch.observe_slow(slow(0, 250));
     assert!(watch.view().dirs.is_empty(), "nobody has answered a poll yet");
     watch.observe(topic(cluster(1), "t", &[(0, 10)]));
-    assert_eq!((watch.view().dirs.len(), watch.view().topics["t"].bytes), (3, Some(1_000)));
+    assert_eq!((watch.view().dirs.len(), watch.view().topics.get("t").unwrap().bytes), (3, Some(1_000)));
 }
 
 #[test]
@@ -111,7 +112,7 @@ fn another_cluster_at_the_same_addresses_is_begun_anew() {
     other.cluster_id = Some("another".to_owned());
     let watch = watched([large(0, 1, 1), large(30, 1, 1), other]);
     assert_eq!(watch.view().chart_times.len(), 1);
-    assert_eq!(watch.view().topics["topic-0"].messages_in_per_second, None);
+    assert_eq!(watch.view().topics.get("topic-0").unwrap().messages_in_per_second, None);
 }
 
 #[test]
@@ -125,8 +126,12 @@ fn a_topic_of_which_the_brokers_tell_an_error_alone_stays_as_it_was_without_figu
     let mut watch = watched([before, untold]);
     for poll in ["at once", "as long as it lasts"] {
         let view = watch.view();
-        assert_eq!((view.topics["t"].offline, view.topics["t"].messages), (1, None), "{poll}");
-        let place = &view.groups["g"].topics["t"];
+        assert_eq!(
+            (view.topics.get("t").unwrap().offline, view.topics.get("t").unwrap().messages),
+            (1, None),
+            "{poll}"
+        );
+        let place = view.groups.get("g").unwrap().topics.get("t").unwrap();
         assert_eq!((place.lag, place.complete), (None, false), "{poll}");
         assert!(!view.topics.contains_key("never-seen"), "{poll}");
         watch.observe(later.clone());

@@ -3,8 +3,9 @@
 //! A log's growth in bytes cannot be told from its size, since retention takes away at the other end: bytes are the
 //! messages that came, each of the mean size of those that the topic keeps.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use litemap::LiteMap;
 
 use super::charts::{ChartStep, MOST_CHARTS};
 use super::ends::is_same;
@@ -15,7 +16,7 @@ use crate::logic::moment::Moment;
 /// What is remembered of the topics for their charts.
 #[derive(Debug, Default)]
 pub(super) struct TopicCharts {
-    by_name: BTreeMap<Arc<str>, TopicChart>,
+    by_name: LiteMap<Arc<str>, TopicChart>,
     last_point: Moment,
 }
 
@@ -34,7 +35,7 @@ pub(super) fn fill(view: &mut ClusterView, before: Option<&Snapshot>) {
     if elapsed <= 0.0 {
         return;
     }
-    let mut brokers: BTreeMap<i32, Traffic> = view.brokers.keys().map(|broker| (*broker, Traffic::NONE)).collect();
+    let mut brokers: LiteMap<i32, Traffic> = view.brokers.keys().map(|broker| (*broker, Traffic::NONE)).collect();
     for (name, topic) in &seen.topics {
         // What a new topic holds may have come at any time.
         let Some(topic_before) = before.topics.get(name).filter(|before| is_same(before.id, topic.id)) else {
@@ -87,7 +88,7 @@ impl Traffic {
     }
 }
 
-fn fill_brokers(view: &mut ClusterView, brokers: &BTreeMap<i32, Traffic>, elapsed: f64) {
+fn fill_brokers(view: &mut ClusterView, brokers: &LiteMap<i32, Traffic>, elapsed: f64) {
     // By bytes where they are known of all, else by messages.
     let total = |figure: fn(&Traffic) -> Option<f64>| brokers.values().map(figure).sum::<Option<f64>>();
     let by: fn(&Traffic) -> Option<f64> =

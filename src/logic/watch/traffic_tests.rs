@@ -3,7 +3,7 @@ use crate::logic::watch::example::{cluster, nobody, partition, slow, topic, watc
 
 fn rates(view: &ClusterView) -> (Option<f64>, Option<f64>, Option<f64>) {
     let broker = &view.brokers[&1];
-    (view.topics["t"].messages_in_per_second, broker.messages_in_per_second, broker.bytes_in_per_second)
+    (view.topics.get("t").unwrap().messages_in_per_second, broker.messages_in_per_second, broker.bytes_in_per_second)
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_chart_of_rates_has_the_mean_between_its_points() {
     watch.observe(topic(cluster(150), "t", &[(0, 230)]));
     let view = watch.view();
     assert_eq!(view.chart_times.len(), 6);
-    let chart = &view.topics["t"].rate_chart;
+    let chart = &view.topics.get("t").unwrap().rate_chart;
     assert_eq!(chart.len(), 6);
     assert_eq!([chart[1], chart[2], chart[5]], [1.0, 2.0, 1.0]);
     assert!([chart[0], chart[3], chart[4]].iter().all(|rate| rate.is_nan()), "{chart:?}");

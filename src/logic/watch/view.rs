@@ -3,8 +3,9 @@
 //!
 //! An `Option` that is none means: not known at present.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use litemap::LiteMap;
 
 use super::snapshot::{SlowSnapshot, Snapshot};
 use crate::logic::broker_load::BrokerFigures;
@@ -20,13 +21,13 @@ pub struct ClusterView {
     /// The node that controls the cluster (with KRaft, the leader of the quorum); none: unknown, or none at present.
     pub controller: Option<i32>,
     /// Every broker that is listed, or that holds a replica, or was listed a short while ago.
-    pub brokers: BTreeMap<i32, BrokerView>,
+    pub brokers: LiteMap<i32, BrokerView>,
     /// By rack; empty where no broker has one.
-    pub racks: BTreeMap<String, RackView>,
+    pub racks: LiteMap<String, RackView>,
     /// By name; the same topics as in `seen`.
-    pub topics: BTreeMap<Arc<str>, TopicView>,
+    pub topics: LiteMap<Arc<str>, TopicView>,
     /// By name; the same groups as in `seen`.
-    pub groups: BTreeMap<Arc<str>, GroupView>,
+    pub groups: LiteMap<Arc<str>, GroupView>,
     /// Every log directory that is known.
     pub dirs: Vec<DirView>,
     /// What is unknown and why, a sentence each, of both polls.
@@ -197,7 +198,7 @@ pub struct GroupView {
     /// The sum over all topics whose lag is known.
     pub lag: Option<i64>,
     /// The topics that it committed offsets for and still reads, by name.
-    pub topics: BTreeMap<Arc<str>, GroupTopicView>,
+    pub topics: LiteMap<Arc<str>, GroupTopicView>,
 }
 
 /// A group's place in a topic.

@@ -1,10 +1,10 @@
 //! How the alert loop begins and ends: rules and channels out of the configuration, what was stored or decided before, a
 //! courier for each channel. What can be wrong with a configuration shows before a loop that runs is ended.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -16,6 +16,7 @@ use super::{
 use crate::config::schema::{Config, HeartbeatSettings, NotifySettings};
 use crate::logic::alert::engine::Engine;
 use crate::logic::alert::{ChannelSettings, DocumentKind, Metric, Rule, built_in};
+use crate::logic::sorted_set::SortedSet;
 use crate::monitor::Watchers;
 use crate::monitor::heartbeat::{self, Heartbeat};
 use crate::notify::Channel;
@@ -51,7 +52,7 @@ pub(in crate::monitor) struct AlertSettings {
     rules: Vec<Rule>,
     channels: Vec<NotifySettings>,
     heartbeat: Option<HeartbeatSettings>,
-    clusters: BTreeSet<String>,
+    clusters: SortedSet<String>,
     interval: Duration,
 }
 
@@ -126,7 +127,7 @@ impl Prepared {
         let (well_until, wellness) = watch::channel(now().moment);
         let (commands, command_queue) = mpsc::channel(QUEUE);
         let figures = |published| ClusterFigures { published, polled_at: None };
-        let metrics: BTreeSet<Metric> = self.settings.rules.iter().map(|rule| rule.metric).collect();
+        let metrics: SortedSet<Metric> = self.settings.rules.iter().map(|rule| rule.metric).collect();
         let alerting = Alerting {
             engine,
             metrics: metrics.into_iter().collect(),
@@ -173,7 +174,7 @@ impl Prepared {
     /// Nothing fires, nothing was told.
     pub(in crate::monitor) fn without_memory(&self) -> Memory {
         let engine = Engine::new(self.settings.rules.clone(), self.settings.groupings());
-        Memory { engine, unsaved: BTreeMap::new() }
+        Memory { engine, unsaved: LiteMap::new() }
     }
 
     /// What the loop before this one decided, for other rules and channels.

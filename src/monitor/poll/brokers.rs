@@ -1,9 +1,9 @@
 //! Which brokers answer: each is sent one small request before anything else, all at once, and the first that answers
 //! is asked for the metadata. So one that is frozen costs nobody else's figures, and is waited for once a poll.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tokio::task::JoinSet;
 
 use crate::kafka::survey::{ClusterSeen, TopicNames};
@@ -16,12 +16,12 @@ const UNKNOWN_BROKERS_WAITED_FOR: u32 = 3;
 pub(super) struct RoundTrips {
     client: Client,
     under_way: JoinSet<(i32, Result<Duration, Error>)>,
-    answers: BTreeMap<i32, Option<Result<Duration, Error>>>,
+    answers: LiteMap<i32, Option<Result<Duration, Error>>>,
 }
 
 impl RoundTrips {
     pub(super) fn start(client: &Client, brokers: impl Iterator<Item = i32>) -> Self {
-        let mut started = Self { client: client.clone(), under_way: JoinSet::new(), answers: BTreeMap::new() };
+        let mut started = Self { client: client.clone(), under_way: JoinSet::new(), answers: LiteMap::new() };
         brokers.for_each(|broker| started.ask(broker));
         started
     }

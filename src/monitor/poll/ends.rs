@@ -1,10 +1,9 @@
 //! Where partitions begin and end, and where the records of an age begin: one request for each broker and kind.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use litemap::{Entry, LiteMap};
 use tokio::task::JoinSet;
 
 use super::missing::Missing;
@@ -12,12 +11,13 @@ use crate::kafka::list_offsets::OffsetSpec;
 use crate::kafka::survey::{ListedTopic, OffsetsWanted};
 use crate::kafka::wire::{Client, Error, KafkaError};
 use crate::logic::moment::Timestamp;
+use crate::logic::sorted_set::SortedSet;
 use crate::logic::watch::snapshot::{GroupSeen, OffsetsAt, PartitionSeen, TopicSeen};
 
-pub(super) type Topics = BTreeMap<Arc<str>, TopicSeen>;
+pub(super) type Topics = LiteMap<Arc<str>, TopicSeen>;
 
 /// For each leader what it is asked about.
-type ByLeader = BTreeMap<i32, Arc<OffsetsWanted>>;
+type ByLeader = LiteMap<i32, Arc<OffsetsWanted>>;
 
 /// A broker's answer to one question.
 struct Answer {
@@ -31,9 +31,9 @@ struct Answer {
 #[derive(Debug, Default)]
 pub(super) struct Refused {
     /// Those whose leader moved, or that are gone: our picture is out of date.
-    partitions: BTreeSet<(Arc<str>, i32)>,
+    partitions: Vec<(Arc<str>, i32)>,
     /// For each broker and error those that have it.
-    examples: BTreeMap<(i32, KafkaError), Example>,
+    examples: LiteMap<(i32, KafkaError), Example>,
 }
 
 /// Partitions with the same error.
@@ -47,7 +47,7 @@ struct Example {
 impl Refused {
     fn note(&mut self, broker: i32, error: KafkaError, partition: (Arc<str>, i32)) {
         if error.needs_metadata() {
-            self.partitions.insert(partition.clone());
+            self.partitions.push(partition.clone());
         }
         match self.examples.entry((broker, error)) {
             Entry::Vacant(entry) => {
@@ -87,13 +87,14 @@ impl Refused {
 /// Gives those that were not told; a broker that fails altogether is taken out of `brokers`.
 pub(super) async fn read_ends(
     client: &Client,
-    brokers: &mut BTreeSet<i32>,
+    brokers: &mut SortedSet<i32>,
     topics: &mut Topics,
     only: Option<&Refused>,
     missing: &mut Missing,
 ) -> Refused {
+    let only: Option<SortedSet<&(Arc<str>, i32)>> = only.map(|only| only.partitions.iter().collect());
     let wanted = by_leader(topics, brokers, |topic, partition| {
-        only.is_none_or(|only| only.partitions.contains(&(Arc::clone(topic), partition.number)))
+        only.as_ref().is_none_or(|only| only.contains(&&(Arc::clone(topic), partition.number)))
     });
     let mut refused = Refused::default();
     let mut answers = ask(client, &wanted, &[OffsetSpec::Latest, OffsetSpec::Earliest]);
@@ -129,9 +130,9 @@ pub(super) async fn read_ends(
 /// For each of `ages`: where the records begin that are not older, in the partitions in which a group lags.
 pub(super) async fn read_ages(
     client: &Client,
-    brokers: &BTreeSet<i32>,
+    brokers: &SortedSet<i32>,
     topics: &Topics,
-    groups: &BTreeMap<Arc<str>, GroupSeen>,
+    groups: &LiteMap<Arc<str>, GroupSeen>,
     (ages, now): (&[Duration], Timestamp),
     missing: &mut Missing,
 ) -> Vec<OffsetsAt> {
@@ -145,9 +146,10 @@ pub(super) async fn read_ages(
     };
     let lagging = lagging(topics, groups);
     let wanted = by_leader(topics, brokers, |topic, partition| {
-        lagging.get(topic).is_some_and(|partitions| partitions.contains(&partition.number))
+        let place = topics.find_index(topic).ok();
+        place.and_then(|place| lagging.get(place)).is_some_and(|partitions| partitions.contains(&partition.number))
     });
-    let mut at: Vec<OffsetsAt> = ages.iter().map(|age| OffsetsAt { age: *age, offsets: BTreeMap::new() }).collect();
+    let mut at = vec![Vec::new(); ages.len()];
     let mut answers = ask(client, &wanted, &specs);
     while let Some(answer) = answers.join_next().await {
         let Ok(Answer { broker, question, listed }) = answer else { continue };
@@ -157,13 +159,15 @@ pub(super) async fn read_ages(
                 for ListedTopic { topic, partitions } in listed {
                     // An error here is one of a moment: the ends of the same partition were there just now.
                     let known = partitions.into_iter().filter_map(|(number, offset)| Some((number, offset.ok()?)));
-                    at.offsets.extend(known.map(|(number, offset)| ((Arc::clone(&topic), number), offset)));
+                    at.extend(known.map(|(number, offset)| ((Arc::clone(&topic), number), offset)));
                 }
             }
             Err(error) => missing.of_broker(broker, "offsets by time", &error),
         }
     }
-    at
+    let offsets_at =
+        |(age, offsets): (&Duration, Vec<_>)| OffsetsAt { age: *age, offsets: offsets.into_iter().collect() };
+    ages.iter().zip(at).map(offsets_at).collect()
 }
 
 /// When records of these `ages` were written. By a clock that stands at 1970 every record would be younger than any age.
@@ -182,12 +186,16 @@ fn times_of(ages: &[Duration], now: Timestamp) -> Result<Vec<OffsetSpec>, String
 }
 
 /// What each broker of `brokers` leads, by topic and partition.
-pub(super) fn led_by(topics: &Topics, brokers: &BTreeSet<i32>) -> BTreeMap<i32, Arc<OffsetsWanted>> {
+pub(super) fn led_by(topics: &Topics, brokers: &SortedSet<i32>) -> LiteMap<i32, Arc<OffsetsWanted>> {
     by_leader(topics, brokers, |_, _| true)
 }
 
-fn by_leader(topics: &Topics, brokers: &BTreeSet<i32>, wanted: impl Fn(&Arc<str>, &PartitionSeen) -> bool) -> ByLeader {
-    let mut by_leader: BTreeMap<i32, OffsetsWanted> = BTreeMap::new();
+fn by_leader(
+    topics: &Topics,
+    brokers: &SortedSet<i32>,
+    wanted: impl Fn(&Arc<str>, &PartitionSeen) -> bool,
+) -> ByLeader {
+    let mut by_leader: LiteMap<i32, OffsetsWanted> = LiteMap::new();
     for (name, topic) in topics {
         for partition in &topic.partitions {
             let Some(leader) = partition.leader.filter(|leader| brokers.contains(leader)) else { continue };
@@ -217,22 +225,25 @@ fn ask(client: &Client, wanted: &ByLeader, specs: &[OffsetSpec]) -> JoinSet<Answ
     answers
 }
 
-/// The partitions in which a group has something to read.
-fn lagging<'a>(topics: &'a Topics, groups: &BTreeMap<Arc<str>, GroupSeen>) -> BTreeMap<&'a Arc<str>, BTreeSet<i32>> {
-    let mut lagging: BTreeMap<&Arc<str>, BTreeSet<i32>> = BTreeMap::new();
+/// The partitions in which a group has something to read, for each topic in the order of `topics`.
+fn lagging(topics: &Topics, groups: &LiteMap<Arc<str>, GroupSeen>) -> Vec<SortedSet<i32>> {
+    let mut lagging = vec![SortedSet::new(); topics.len()];
     for group in groups.values() {
-        let mut last: Option<(&Arc<str>, &TopicSeen)> = None;
+        let mut last: Option<(usize, (&Arc<str>, &TopicSeen))> = None;
         for committed in group.committed.iter().flatten() {
             // They are sorted, so the topic is mostly that of the one before.
-            if last.is_none_or(|(name, _)| *name != committed.topic) {
-                last = topics.get_key_value(&committed.topic);
+            if last.is_none_or(|(_, (name, _))| *name != committed.topic) {
+                let place = topics.find_index(&committed.topic).ok();
+                last = place.and_then(|place| Some((place, topics.get_indexed(place)?)));
             }
-            let Some((name, topic)) = last.filter(|(name, _)| **name == committed.topic) else { continue };
+            let Some((of_topic, (_, topic))) = last else { continue };
             let end = place(&topic.partitions, committed.partition)
                 .and_then(|place| topic.partitions.get(place))
                 .and_then(|partition| partition.latest);
-            if end.is_some_and(|end| committed.offset < end) {
-                lagging.entry(name).or_default().insert(committed.partition);
+            if end.is_some_and(|end| committed.offset < end)
+                && let Some(partitions) = lagging.get_mut(of_topic)
+            {
+                partitions.insert(committed.partition);
             }
         }
     }

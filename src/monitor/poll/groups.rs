@@ -3,10 +3,10 @@
 //! The broker that lists a group is its coordinator, so nobody is asked who that is. What fails is unknown, and what
 //! came before stays.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use tokio::task::JoinSet;
 
 use super::selection::Patterns;
@@ -31,7 +31,7 @@ const EMPTY: &str = "Empty";
 #[derive(Debug, Default)]
 pub(super) struct BrokerGroups {
     pub(super) broker: i32,
-    pub(super) groups: BTreeMap<Arc<str>, GroupSeen>,
+    pub(super) groups: LiteMap<Arc<str>, GroupSeen>,
     /// All that it coordinates are there.
     pub(super) complete: bool,
     /// What failed, in words and with its reason.
@@ -61,7 +61,8 @@ impl Question {
         };
         found.complete = listed.incomplete.is_none();
         found.errors.extend(listed.incomplete.map(|error| ("some groups", error)));
-        for group in listed.groups.into_iter().filter(|group| self.selection.matches(&group.name)) {
+        let selected = listed.groups.into_iter().filter(|group| self.selection.matches(&group.name));
+        let seen = selected.map(|group| {
             let seen = GroupSeen {
                 // What a group without members has is known without asking.
                 members: (group.state.as_deref() == Some(EMPTY)).then_some(0),
@@ -71,8 +72,9 @@ impl Question {
                 assigned: None,
                 committed: None,
             };
-            found.groups.insert(group.name, seen);
-        }
+            (group.name, seen)
+        });
+        found.groups = seen.collect();
         for (kind, name) in [(GroupKind::Classic, CLASSIC), (GroupKind::Consumer, CONSUMER), (GroupKind::Share, SHARE)]
         {
             let inhabited = found.names(|group| group.group_type == name && group.members.is_none());

@@ -3,9 +3,8 @@
 //! Two polls that miss the same say the same, word for word, since each change is told: so there is no count in a
 //! sentence, and no time that was measured.
 
-use std::collections::BTreeSet;
-
 use crate::kafka::wire::Error;
+use crate::logic::sorted_set::SortedSet;
 
 /// More sentences than this are left out: the last in the alphabet, in whatever order they came.
 const MOST: usize = 50;
@@ -15,7 +14,7 @@ const MORE: &str = "and more that could not be seen";
 /// The sentences of one poll.
 #[derive(Debug, Default)]
 pub(super) struct Missing {
-    sentences: BTreeSet<String>,
+    sentences: SortedSet<String>,
     left_out: bool,
 }
 

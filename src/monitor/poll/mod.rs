@@ -12,10 +12,10 @@ mod poller_tests;
 mod selection;
 mod slow;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tokio::task::JoinSet;
 
 use crate::clock;
@@ -23,6 +23,7 @@ use crate::config::schema::Selection;
 use crate::kafka::survey::{ClusterSeen, TopicNames};
 use crate::kafka::wire::{Client, Error, KafkaError};
 use crate::logic::moment::Moment;
+use crate::logic::sorted_set::SortedSet;
 use crate::logic::watch::snapshot::{BrokerSeen, GroupSeen, SlowSnapshot, Snapshot};
 use brokers::RoundTrips;
 use groups::{BrokerGroups, Question};
@@ -43,9 +44,9 @@ pub struct Poller {
     groups: Arc<Patterns>,
     /// What the last poll saw, to be used again or compared with.
     names: Arc<TopicNames>,
-    brokers: BTreeSet<i32>,
-    last_groups: BTreeMap<Arc<str>, Coordinated>,
-    coordinators: BTreeMap<i32, Option<i32>>,
+    brokers: SortedSet<i32>,
+    last_groups: LiteMap<Arc<str>, Coordinated>,
+    coordinators: LiteMap<i32, Option<i32>>,
 }
 
 /// A group as it was last seen.
@@ -68,9 +69,9 @@ impl Poller {
             topics: Patterns::compile(topics)?,
             groups: Arc::new(Patterns::compile(groups)?),
             names: Arc::default(),
-            brokers: BTreeSet::new(),
-            last_groups: BTreeMap::new(),
-            coordinators: BTreeMap::new(),
+            brokers: SortedSet::new(),
+            last_groups: LiteMap::new(),
+            coordinators: LiteMap::new(),
         })
     }
 
@@ -84,7 +85,7 @@ impl Poller {
     /// they were before this call.
     ///
     /// Ends within a small multiple of the cluster's `request_timeout`, whatever hangs.
-    pub async fn poll(&mut self, ages: &[Duration], forwards: BTreeMap<Arc<str>, GroupSeen>) -> Snapshot {
+    pub async fn poll(&mut self, ages: &[Duration], forwards: LiteMap<Arc<str>, GroupSeen>) -> Snapshot {
         let mut missing = Missing::default();
         let mut trips = RoundTrips::start(&self.client, self.brokers.iter().copied());
         let mut cluster = match self.cluster(&mut trips).await {
@@ -97,7 +98,7 @@ impl Poller {
                 missing.say(format!("broker {broker}: {error}"));
             }
         }
-        let mut answering: BTreeSet<i32> = trips.answering().into_iter().collect();
+        let mut answering: SortedSet<i32> = trips.answering().into_iter().collect();
         // One that froze meanwhile is not waited for again.
         for lost in coordinated.iter().filter(|groups| groups.is_lost()) {
             answering.remove(&lost.broker);
@@ -123,11 +124,11 @@ impl Poller {
         }
         let untold = untold(&cluster.errors, [&topics, &cluster.others]);
         self.expect_names(&topics, &untold, groups_complete.then_some(&groups), &mut missing);
-        let brokers = cluster.brokers.into_values().map(|broker| {
-            let answer = trips.answer(broker.id).map_err(|error| error.to_string());
-            (broker.id, BrokerSeen { host: broker.host, port: broker.port, rack: broker.rack, answer })
+        let brokers = cluster.brokers.into_iter().map(|(id, broker)| {
+            let answer = trips.answer(id).map_err(|error| error.to_string());
+            (id, BrokerSeen { host: broker.host, port: broker.port, rack: broker.rack, answer })
         });
-        let brokers: BTreeMap<i32, BrokerSeen> = brokers.collect();
+        let brokers: LiteMap<i32, BrokerSeen> = brokers.collect();
         self.brokers = brokers.keys().copied().collect();
         self.coordinators = cluster.coordinators;
         Snapshot {
@@ -216,9 +217,9 @@ impl Poller {
         coordinated: Vec<BrokerGroups>,
         cluster: &ClusterSeen,
         missing: &mut Missing,
-    ) -> (BTreeMap<Arc<str>, GroupSeen>, bool) {
-        let mut groups = BTreeMap::new();
-        let mut told_all = BTreeSet::new();
+    ) -> (LiteMap<Arc<str>, GroupSeen>, bool) {
+        let mut groups = Vec::new();
+        let mut told_all = SortedSet::new();
         for of_broker in coordinated {
             for (what, error) in &of_broker.errors {
                 missing.of_broker(of_broker.broker, what, error);
@@ -226,16 +227,18 @@ impl Poller {
             told_all.extend(of_broker.complete.then_some(of_broker.broker));
             groups.extend(of_broker.groups);
         }
+        let mut groups: LiteMap<Arc<str>, GroupSeen> = groups.into_iter().collect();
         let now = clock::now();
         let moving = self.are_coordinators_moving(cluster);
         let listed = |broker: &i32| cluster.brokers.contains_key(broker);
         // A broker that has just started may not know anyone yet.
         let complete = !moving && !cluster.brokers.is_empty() && cluster.brokers.keys().all(|id| told_all.contains(id));
-        let mut last_groups = BTreeMap::new();
+        let mut last_groups = Vec::new();
+        let mut unlisted = Vec::new();
         for (name, group) in &groups {
             let Some(coordinator) = group.coordinator else { continue };
             let group_type = group.group_type.clone();
-            last_groups.insert(Arc::clone(name), Coordinated { coordinator, group_type, last_listed: now });
+            last_groups.push((Arc::clone(name), Coordinated { coordinator, group_type, last_listed: now }));
         }
         for (name, last) in std::mem::take(&mut self.last_groups) {
             let is_gone = match listed(&last.coordinator) {
@@ -248,10 +251,11 @@ impl Poller {
                 continue;
             }
             let (group_type, coordinator) = (last.group_type.clone(), Some(last.coordinator));
-            groups.insert(Arc::clone(&name), GroupSeen { group_type, coordinator, ..GroupSeen::default() });
-            last_groups.insert(name, last);
+            unlisted.push((Arc::clone(&name), GroupSeen { group_type, coordinator, ..GroupSeen::default() }));
+            last_groups.push((name, last));
         }
-        self.last_groups = last_groups;
+        groups.extend(unlisted);
+        self.last_groups = last_groups.into_iter().collect();
         (groups, complete)
     }
 
@@ -288,7 +292,7 @@ impl Poller {
         &self,
         topics: &ends::Topics,
         untold: &[Arc<str>],
-        groups: Option<&BTreeMap<Arc<str>, GroupSeen>>,
+        groups: Option<&LiteMap<Arc<str>, GroupSeen>>,
         missing: &mut Missing,
     ) {
         let is_there = |name: &str| topics.contains_key(name) || untold.iter().any(|untold| **untold == *name);
@@ -302,7 +306,7 @@ impl Poller {
     }
 
     /// Nobody answered.
-    fn nothing(&self, error: &Error, forwards: BTreeMap<Arc<str>, GroupSeen>) -> Snapshot {
+    fn nothing(&self, error: &Error, forwards: LiteMap<Arc<str>, GroupSeen>) -> Snapshot {
         Snapshot {
             cluster: Arc::from(self.client.settings().name.as_str()),
             cluster_id: None,
@@ -310,8 +314,8 @@ impl Poller {
             wall_clock: clock::wall_clock(),
             brokers: None,
             controller: None,
-            topics: BTreeMap::new(),
-            others: BTreeMap::new(),
+            topics: LiteMap::new(),
+            others: LiteMap::new(),
             untold: Vec::new(),
             groups: forwards,
             offsets_at: Vec::new(),

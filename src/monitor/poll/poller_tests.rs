@@ -1,13 +1,13 @@
 //! The poller against peers that say what a real cluster says for a moment only: a leader that moved, a coordinator that
 //! is loading, a broker that freezes between two requests.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use kafka_protocol::messages as m;
 use kafka_protocol::protocol::StrBytes;
+use litemap::LiteMap;
 
 use super::Poller;
 use crate::clock;
@@ -184,7 +184,7 @@ async fn pretend_watching(topics: &str) -> (Arc<Pretence>, Poller) {
 }
 
 async fn poll(poller: &mut Poller) -> Snapshot {
-    poller.poll(&[], BTreeMap::new()).await
+    poller.poll(&[], LiteMap::new()).await
 }
 
 fn committed(snapshot: &Snapshot) -> Option<Vec<i64>> {
@@ -201,7 +201,7 @@ async fn a_leader_that_moved_is_looked_for_once_and_its_successor_is_asked() {
     let (pretence, mut poller) = pretend().await;
     pretence.leader.store(1, Ordering::Relaxed);
     let snapshot = poll(&mut poller).await;
-    let partition = &snapshot.topics["event"].partitions[0];
+    let partition = &snapshot.topics.get("event").unwrap().partitions[0];
     assert_eq!((partition.leader, partition.latest, partition.earliest), (Some(2), Some(10), Some(10)));
     assert_eq!(snapshot.missing, Vec::<String>::new());
     assert_eq!(committed(&snapshot), Some(vec![3]));
@@ -220,7 +220,7 @@ async fn a_coordinator_that_loads_has_groups_of_which_nothing_is_known() {
     *pretence.list_groups.lock().unwrap() = (LOADING, false);
     let unlisted = poll(&mut poller).await;
     assert!(!unlisted.groups_complete);
-    assert_eq!((committed(&unlisted), &unlisted.groups["omp"].state), (None, &None), "it is not deleted");
+    assert_eq!((committed(&unlisted), &unlisted.groups.get("omp").unwrap().state), (None, &None), "it is not deleted");
 
     *pretence.list_groups.lock().unwrap() = (0, false);
     let deleted = poll(&mut poller).await;
@@ -262,7 +262,7 @@ async fn a_topic_that_is_not_watched_is_counted_and_asked_about_no_further() {
     let (pretence, mut poller) = pretend_watching("payments").await;
     let snapshot = poll(&mut poller).await;
     assert!(snapshot.topics.is_empty(), "{:?}", snapshot.topics);
-    let other = &snapshot.others["event"].partitions;
+    let other = &snapshot.others.get("event").unwrap().partitions;
     assert_eq!(other.iter().map(|it| (it.leader, it.latest)).collect::<Vec<_>>(), [(Some(1), None), (Some(2), None)]);
     assert_eq!(committed(&snapshot), Some(Vec::new()));
     assert_eq!(asked_of_all - poller.requests(), 4, "the ends and the beginnings, of two brokers");
@@ -307,7 +307,8 @@ async fn a_broker_that_freezes_at_any_request_costs_a_few_time_limits_and_its_ow
         let snapshot = poll(&mut poller).await;
         let took = clock::now().since(began);
         assert!(took < LIMIT * 4, "{rule}: {took:?}");
-        let ends: Vec<_> = snapshot.topics["event"].partitions.iter().map(|it| it.latest.is_some()).collect();
+        let ends: Vec<_> =
+            snapshot.topics.get("event").unwrap().partitions.iter().map(|it| it.latest.is_some()).collect();
         assert_eq!((ends[0], committed(&snapshot)), (true, Some(vec![3])), "{rule}: {:?}", snapshot.missing);
         if let Some((end_known, group_known)) = own {
             assert_eq!(ends[1], end_known, "{rule}");
