@@ -159,9 +159,9 @@ build_by_rustup() {
     # Only the headers: the library is the one that rustup brought.
     musl_headers "$target"
     flags="-Clink-self-contained=yes $(common_flags)"
-    # First of all the stub: rustup's unwinder has nothing to read, and stays out.
+    # Where libunwind is looked for first: rustup's own has nothing to read, and stays out.
     debian_unwinder_stub "$MUSL_HOME/rustup/$target" "$(musl_triple "$target")" "$(clang_cpu "$target")"
-    use_linker "$target" "$MUSL_HOME/rustup/$target/unwind.o" ''
+    use_linker "$target" "-L$MUSL_HOME/rustup/$target" ''
     export "CC_${target//-/_}=$(llvm_tool clang)" "AR_${target//-/_}=$(llvm_tool llvm-ar)" \
         "CFLAGS_${target//-/_}=$(debian_c_flags "$target")" "CARGO_TARGET_${name}_RUSTFLAGS=$flags"
     local own_std=()

@@ -4,8 +4,8 @@ which nothing happens, and, too, while it watches the brokers besides.
 
 usage: idle.py BINARY [--kafka HOST:PORT,HOST:PORT…] [--rest SECONDS]
 
-Prints Markdown. Without --kafka only the start is measured. scripts/kafka.sh start --brokers 3 starts a Kafka; its topic `idle`
-is used, and the events go to a receiver within this script.
+Prints Markdown. Without --kafka only the start is measured. scripts/kafka.sh start --brokers 3 starts a Kafka; each measurement
+makes a topic of its own in it, and the events go to a receiver within this script.
 """
 
 import argparse
@@ -94,12 +94,13 @@ def idle(binary, kafka, watching, rest):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     lines = "".join(json.dumps({"number": number, "text": "x" * 1000}) + "\n" for number in range(EVENTS))
-    subprocess.run([binary, "topics", "create", "idle", "--partitions", "3", "--replication-factor", "1",
+    topic = f"idle-{os.getpid()}-{'watching' if watching else 'forwarding'}"
+    subprocess.run([binary, "topics", "create", topic, "--partitions", "3", "--replication-factor", "1",
                     "--bootstrap-server", kafka], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     with tempfile.TemporaryDirectory(prefix="idle", dir="/tmp") as folder:
-        config = configuration(folder, free_port(), kafka, f"http://127.0.0.1:{server.server_address[1]}/", watching)
+        config = configuration(folder, free_port(), kafka, f"http://127.0.0.1:{server.server_address[1]}/", topic, watching)
         with daemon(binary, config) as process:
-            subprocess.run([binary, "produce", "idle", "--bootstrap-server", kafka], input=lines.encode(),
+            subprocess.run([binary, "produce", topic, "--bootstrap-server", kafka], input=lines.encode(),
                            stdout=subprocess.DEVNULL, check=True)
             began = time.monotonic()
             while received < EVENTS:
@@ -132,7 +133,7 @@ def daemon(binary, config):
     return Running()
 
 
-def configuration(folder, port, kafka, url, watching=""):
+def configuration(folder, port, kafka, url, topic="idle", watching=""):
     path = os.path.join(folder, "barnabas.toml")
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"""[kafka]
@@ -143,7 +144,7 @@ dir = "{folder}/state"
 listen = "127.0.0.1:{port}"
 [[forward]]
 name = "idle"
-topics = ["idle"]
+topics = ["{topic}"]
 start = "earliest"
 [forward.webhook]
 url = "{url}"
