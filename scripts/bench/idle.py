@@ -93,20 +93,12 @@ def idle(binary, kafka, watching, rest):
     received = 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    lines = "".join(json.dumps({"number": number, "text": "x" * 1000}) + "\n" for number in range(EVENTS))
-    topic = f"idle-{os.getpid()}-{'watching' if watching else 'forwarding'}"
-    subprocess.run([binary, "topics", "create", topic, "--partitions", "3", "--replication-factor", "1",
-                    "--bootstrap-server", kafka], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    topic = make_topic(binary, kafka, "watching" if watching else "forwarding")
     with tempfile.TemporaryDirectory(prefix="idle", dir="/tmp") as folder:
         config = configuration(folder, free_port(), kafka, f"http://127.0.0.1:{server.server_address[1]}/", topic, watching)
         with daemon(binary, config) as process:
-            subprocess.run([binary, "produce", topic, "--bootstrap-server", kafka], input=lines.encode(),
-                           stdout=subprocess.DEVNULL, check=True)
-            began = time.monotonic()
-            while received < EVENTS:
-                if process.poll() is not None or time.monotonic() - began > LIMIT:
-                    sys.exit(f"{received} of {EVENTS} events came: {open(config + '.log').read()}")
-                time.sleep(0.05)
+            produce(binary, kafka, topic)
+            wait_for_events(process, config, LIMIT)
             # The one wait without a condition: what is measured is that nothing happens.
             time.sleep(rest)
             return {
@@ -115,6 +107,27 @@ def idle(binary, kafka, watching, rest):
                 "of that pages of the binary": status(process, "RssFile") + status(process, "RssShmem"),
                 "peak resident": status(process, "VmHWM"),
             }
+
+
+def make_topic(binary, kafka, name):
+    topic = f"idle-{os.getpid()}-{name}"
+    subprocess.run([binary, "topics", "create", topic, "--partitions", "3", "--replication-factor", "1",
+                    "--bootstrap-server", kafka], stdout=subprocess.DEVNULL, check=True)
+    return topic
+
+
+def produce(binary, kafka, topic):
+    lines = "".join(json.dumps({"number": number, "text": "x" * 1000}) + "\n" for number in range(EVENTS))
+    subprocess.run([binary, "produce", topic, "--bootstrap-server", kafka], input=lines.encode(), stdout=subprocess.DEVNULL,
+                   check=True)
+
+
+def wait_for_events(process, config, limit):
+    began = time.monotonic()
+    while received < EVENTS:
+        if process.poll() is not None or time.monotonic() - began > limit:
+            sys.exit(f"{received} of {EVENTS} events came: {open(config + '.log').read()}")
+        time.sleep(0.05)
 
 
 def daemon(binary, config):
