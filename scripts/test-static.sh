@@ -45,6 +45,8 @@ main() {
     # Compiled into the tests (option_env!), so they are built anew for this binary and for cargo's own.
     export BARNABAS_TEST_BINARY=$BINARY
     local name found
+    # The receiver of the tests, which cargo builds by itself only where all tests are run.
+    cargo build --locked --example webhook-receiver
     found=$(cargo test --locked --test it -- --list 2>/dev/null)
     for name in "${names[@]}"; do
         # None found would pass unseen.

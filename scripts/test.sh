@@ -75,10 +75,15 @@ report() {
 }
 
 deny_check() {
-    if cargo deny --version >/dev/null 2>&1; then
-        cargo deny --locked check
-    else
+    if ! cargo deny --version >/dev/null 2>&1; then
         say "skipped: cargo-deny is not installed (cargo install cargo-deny)"
+        return
+    fi
+    cargo deny --locked check bans licenses sources
+    if cargo deny --locked fetch db; then
+        cargo deny --locked check advisories
+    else
+        say "advisories were not looked at: their database cannot be fetched here"
     fi
 }
 

@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "forward",
             "http",
             "logging",
+            "memory",
             "monitor",
             "service",
             "state",
@@ -48,6 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tls", &["config"]),
     ("clock", &["logic"]),
     ("service", &[]),
+    ("memory", &[]),
     ("logic", &[]),
 ];
 
