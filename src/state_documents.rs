@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::control::{ControlRequest, ControlResponse, DeadLetterFilter, DeadLetterSelection};
 use crate::logic::moment::Timestamp;
@@ -40,7 +40,7 @@ async fn offsets(state: &StateHandle) -> Result<ControlResponse, StateError> {
             }));
         }
     }
-    Ok(ControlResponse::Document { document: Value::Array(rows) })
+    Ok(ControlResponse::document(&rows))
 }
 
 async fn export_offsets(state: &StateHandle) -> Result<ControlResponse, StateError> {

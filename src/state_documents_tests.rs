@@ -2,6 +2,7 @@ use super::*;
 use crate::logic::offset_tracker::{Position, Snapshot};
 use crate::logic::record::{Header, Record, TopicPartition};
 use crate::state::{Failure, NewDeadLetter, StoreOffsets, StoredPartition};
+use serde_json::Value;
 use std::sync::Arc;
 
 fn letter(offset: i64, buried_at: i64, key: &[u8]) -> NewDeadLetter {
@@ -37,7 +38,7 @@ const NOW: i64 = 1_795_244_400_000;
 
 async fn document(state: &StateHandle, request: ControlRequest) -> Value {
     match answer(state, &request, Timestamp(NOW)).await {
-        Some(ControlResponse::Document { document }) => document,
+        Some(ControlResponse::Document { json }) => serde_json::from_str(&json).expect("JSON"),
         other => panic!("{request:?}: {other:?}"),
     }
 }

@@ -10,9 +10,10 @@ mod monitor;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::logic::from_json::from_json;
 use crate::logic::moment::Timestamp;
 use crate::logic::rfc3339;
 
@@ -24,7 +25,7 @@ pub use monitor::{
 };
 
 /// The whole document.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Status {
     /// Of the running binary.
     pub version: String,
@@ -38,21 +39,18 @@ pub struct Status {
     /// In the order of the configuration.
     pub forwards: Vec<ForwardStatus>,
     /// The watched clusters.
-    #[serde(default)]
     pub monitor: MonitorStatus,
     /// Pending and firing alerts, those that a person must look at first.
-    #[serde(default)]
     pub alerts: Vec<AlertStatus>,
     /// Alerts beyond the limit.
-    #[serde(default)]
     pub alerts_left_out: usize,
     /// Silences that are not over.
-    #[serde(default)]
     pub silences: Vec<SilenceStatus>,
     /// The channels that alerts are told over.
-    #[serde(default)]
     pub channels: Vec<ChannelStatus>,
 }
+
+from_json!(Status { version, started_at, ready, reasons, forwards; monitor, alerts, alerts_left_out, silences, channels });
 
 /// Alerts that the document lists at most; the rest is counted.
 const MAX_ALERTS: usize = 1000;

@@ -40,7 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("jmx", &["clock", "config", "http_client", "logic", "tcp", "tls"]),
     ("state", &["clock", "logic"]),
     ("state_documents", &["control", "logic", "state"]),
-    ("control", &[]),
+    ("control", &["logic"]),
     ("config", &["logic"]),
     ("programs", &["config", "logic"]),
     ("status", &["logic"]),
@@ -93,6 +93,8 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("std::process", &["cli", "main", "notify/command", "state"]),
     ("std::env", &["cli", "config/interpolate", "main"]),
     ("std::net", &["config", "http", "http_client", "notify/smtp", "tcp", "tls"]),
+    // What serde derives for reading is ten times as large as logic/from_json.
+    ("Deserialize", &[]),
     ("Instant::now", &["clock"]),
     ("SystemTime", &["clock"]),
 ];
@@ -108,6 +110,16 @@ const NEVER: &[(&str, &[&str])] = &[
     ("logic/java_serial", &["crate::logic::broker_load"]),
     ("logic/broker_load", &["crate::logic::java_serial"]),
     ("config", &["crate::logic::jq"]),
+    (
+        "control",
+        &[
+            "crate::logic::alert",
+            "crate::logic::jq",
+            "crate::logic::prepare",
+            "crate::logic::route",
+            "crate::logic::watch",
+        ],
+    ),
     ("notify", &["crate::logic::route", "crate::logic::prepare", "crate::logic::watch"]),
 ];
 

@@ -21,7 +21,8 @@ pub(super) enum Source {
 /// What was asked for.
 pub(super) fn document(config: &Config, request: &ControlRequest, source: Source) -> Result<Value, Failure> {
     match answer(config, request, source)? {
-        ControlResponse::Document { document } => Ok(document),
+        ControlResponse::Document { json } => serde_json::from_slice(json.as_bytes())
+            .map_err(|error| Failure::failed(format!("the answer cannot be read: {error}"))),
         ControlResponse::Done { message } => Err(Failure::failed(format!("unexpected answer: {message}"))),
         ControlResponse::Error { message } => Err(Failure::Failed(message)),
     }

@@ -7,6 +7,8 @@ mod watch;
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::ask::{self, Source};
 use super::configuration;
 use super::definitions::Status as Arguments;
@@ -16,6 +18,7 @@ use super::table::{Column, Table};
 use crate::clock;
 use crate::config::schema::Config;
 use crate::control::ControlRequest;
+use crate::logic::from_json::FromJson;
 use crate::logic::printable::printable;
 use crate::status::{ForwardStatus, Status};
 
@@ -36,10 +39,7 @@ pub(super) fn status(command: Arguments, output: &mut Output<'_>) -> Result<(), 
         match (command.json, command.watch) {
             (true, true) => ask::lines(&[document], output)?,
             (true, false) => output.json(&document)?,
-            (false, _) => {
-                let status: Status = serde_json::from_value(document).map_err(other_version)?;
-                show(&status, output)?;
-            }
+            (false, _) => show(&read(&document)?, output)?,
         }
         output.flush()?;
         if !command.watch {
@@ -51,12 +51,13 @@ pub(super) fn status(command: Arguments, output: &mut Output<'_>) -> Result<(), 
 
 /// The status for commands that need a part of it.
 pub(super) fn fetch(config: &Config) -> Result<Status, Failure> {
-    let document = ask::document(config, &ControlRequest::Status, Source::Daemon)?;
-    serde_json::from_value(document).map_err(other_version)
+    read(&ask::document(config, &ControlRequest::Status, Source::Daemon)?)
 }
 
-fn other_version(error: serde_json::Error) -> Failure {
-    Failure::failed(format!("the daemon is of another version, its status cannot be read: {error}"))
+fn read(document: &Value) -> Result<Status, Failure> {
+    Status::from_json(document).map_err(|error| {
+        Failure::failed(format!("the daemon is of another version, its status cannot be read: {error}"))
+    })
 }
 
 /// What is wrong first, then everything by its kind.

@@ -6,8 +6,8 @@ use std::fs;
 use std::io::{self, BufRead, Read};
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use litemap::LiteMap;
+use serde_json::Value;
 
 use super::configuration;
 use super::definitions::Test;
@@ -16,6 +16,7 @@ use super::output::{Output, remark};
 use super::produce::{Line, next_line};
 use crate::clock;
 use crate::config::schema::{ForwardSettings, OnInvalid};
+use crate::logic::from_json::{self, FromJson, Members, Unreadable};
 use crate::logic::outcome::{Answer, Outcome, OutcomeRules, Response};
 use crate::logic::prepare::{Prepared, Steps};
 use crate::logic::printable::printable;
@@ -113,14 +114,20 @@ fn record(line: Line, offset: i64) -> Record {
 }
 
 /// `{ status, headers, body }` as a person writes it down: a body that is a string is text, anything else JSON.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 struct ResponseFile {
     status: u16,
-    #[serde(default)]
-    headers: Map<String, Value>,
-    #[serde(default)]
+    headers: LiteMap<String, Value>,
     body: Value,
+}
+
+impl FromJson for ResponseFile {
+    fn from_json(value: &Value) -> Result<Self, Unreadable> {
+        let mut members = Members::of(value)?;
+        let (status, headers) = (members.take("status"), members.take_or_default("headers"));
+        let body = members.take_or_default("body");
+        members.end_of_all(Self { status, headers, body })
+    }
 }
 
 /// What the response in the file at `path` would mean.
@@ -128,7 +135,7 @@ fn judge(rules: &OutcomeRules, path: &Path) -> Result<Answer, Failure> {
     let unreadable = |error: io::Error| Failure::failed(format!("{}: {error}", path.display()));
     let mut text = Vec::new();
     fs::File::open(path).and_then(|file| file.take(MAX_RESPONSE_FILE).read_to_end(&mut text)).map_err(unreadable)?;
-    let response: ResponseFile = serde_json::from_slice(&text).map_err(|error| {
+    let response: ResponseFile = from_json::read(&text).map_err(|error| {
         Failure::failed(format!("{} is no response {{status, headers, body}}: {error}", path.display()))
     })?;
     Ok(response.judge(rules))
@@ -175,7 +182,7 @@ mod tests {
     fn check(rule: &str, response: &str, expected: &str) {
         let rules = [OutcomeRule { when: ".body.code == 0".into(), then: Outcome::Delivered, log: None }];
         let rules = OutcomeRules::compile(&rules).expect("rules");
-        let response: ResponseFile = serde_json::from_str(response).expect("a response");
+        let response: ResponseFile = from_json::read(response.as_bytes()).expect("a response");
         assert_eq!(meaning(&response.judge(&rules)), expected, "{rule}");
     }
 

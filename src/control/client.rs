@@ -27,7 +27,7 @@ pub enum AskError {
     /// The connection broke, or the daemon did not answer in time.
     Io(PathBuf, io::Error),
     /// What came back is no answer.
-    Garbled(PathBuf, serde_json::Error),
+    Garbled(PathBuf, String),
 }
 
 impl fmt::Display for AskError {
@@ -67,15 +67,15 @@ fn ask_within(path: &Path, request: &ControlRequest, limit: Duration) -> Result<
     })?;
     stream.set_read_timeout(Some(limit)).map_err(failed)?;
     stream.set_write_timeout(Some(limit)).map_err(failed)?;
-    let mut line = serde_json::to_vec(request).map_err(|error| AskError::Garbled(path.to_owned(), error))?;
+    let mut line = serde_json::to_vec(request).map_err(|error| failed(error.into()))?;
     line.push(b'\n');
     stream.write_all(&line).map_err(failed)?;
-    let mut answer = Vec::new();
-    BufReader::new(stream.take(MAX_ANSWER)).read_until(b'\n', &mut answer).map_err(failed)?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(MAX_ANSWER)).read_line(&mut answer).map_err(failed)?;
     if answer.is_empty() {
         return Err(failed(io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection without an answer")));
     }
-    serde_json::from_slice(&answer).map_err(|error| AskError::Garbled(path.to_owned(), error))
+    ControlResponse::parse(&answer).map_err(|error| AskError::Garbled(path.to_owned(), error))
 }
 
 /// A full backlog fails at once (EAGAIN) where a plain connect would wait without a limit.

@@ -1,8 +1,10 @@
 //! What goes over the control socket: requests and responses, each one line of JSON. Both ends are always the same
 //! version's binary or nearly so; an unknown request is answered with an error, never guessed at. Pure.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::logic::from_json::{self, FromJson, Members, Unreadable, from_json};
 
 /// The longest request but an import, in bytes.
 pub const MAX_REQUEST: usize = 1024 * 1024;
@@ -10,8 +12,8 @@ pub const MAX_REQUEST: usize = 1024 * 1024;
 pub const MAX_IMPORT: usize = 64 * 1024 * 1024;
 
 /// What a command asks for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
 pub enum ControlRequest {
     /// The document of `status --json`.
     Status,
@@ -55,7 +57,6 @@ pub enum ControlRequest {
     /// The document of `dead-letters list --json`.
     DeadLettersList {
         /// Which of them.
-        #[serde(default)]
         filter: DeadLetterFilter,
     },
     /// The document of `dead-letters show ID --json`.
@@ -78,7 +79,6 @@ pub enum ControlRequest {
     /// Send a test notice over a channel.
     AlertsTest {
         /// The channel; none: all.
-        #[serde(default)]
         channel: Option<String>,
     },
     /// Tell nobody of a rule for a while, also after a restart.
@@ -98,21 +98,63 @@ pub enum ControlRequest {
 impl ControlRequest {
     /// How the line of an import begins: what else is that long is refused while it arrives.
     pub(crate) const IMPORT_PREFIX: &'static [u8] = br#"{"request":"offsets-import""#;
+
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// Why it is no request, in words.
+    pub(crate) fn parse(line: &[u8]) -> Result<Self, String> {
+        from_json::read(line)
+    }
+}
+
+impl FromJson for ControlRequest {
+    fn from_json(value: &Value) -> Result<Self, Unreadable> {
+        let mut members = Members::of(value)?;
+        let word: String = members.take("request");
+        let request = match word.as_str() {
+            "status" => Self::Status,
+            "pause-forward" => Self::PauseForward { name: members.take("name") },
+            "resume-forward" => Self::ResumeForward { name: members.take("name") },
+            "offsets-show" => Self::OffsetsShow,
+            "offsets-set" => Self::OffsetsSet {
+                forward: members.take("forward"),
+                topic: members.take("topic"),
+                partition: members.take("partition"),
+                position: members.take("position"),
+            },
+            "offsets-rename" => Self::OffsetsRename { old: members.take("old"), new: members.take("new") },
+            "offsets-export" => Self::OffsetsExport,
+            "offsets-import" => Self::OffsetsImport { document: members.take("document") },
+            "dead-letters-list" => Self::DeadLettersList { filter: members.take_or_default("filter") },
+            "dead-letter-show" => Self::DeadLetterShow { id: members.take("id") },
+            "dead-letters-replay" => Self::DeadLettersReplay { selection: members.take("selection") },
+            "dead-letters-purge" => Self::DeadLettersPurge { selection: members.take("selection") },
+            "dead-letters-export" => Self::DeadLettersExport,
+            "alerts-test" => Self::AlertsTest { channel: members.take("channel") },
+            "alerts-silence" => {
+                Self::AlertsSilence { name: members.take("name"), for_seconds: members.take("for_seconds") }
+            }
+            "alerts-unsilence" => Self::AlertsUnsilence { name: members.take("name") },
+            unknown => return Err(Unreadable::because(format!("unknown request {unknown:?}"))),
+        };
+        members.end_of_all(request)
+    }
 }
 
 /// Which dead letters are listed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DeadLetterFilter {
     /// Those of one forward; none: of all.
-    #[serde(default)]
     pub forward: Option<String>,
     /// At most so many, the newest.
-    #[serde(default)]
     pub limit: Option<usize>,
 }
 
+from_json!(DeadLetterFilter { forward, limit });
+
 /// Which dead letters are replayed or purged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadLetterSelection {
     /// Every one.
@@ -123,9 +165,30 @@ pub enum DeadLetterSelection {
     OlderThanSeconds(u64),
 }
 
+/// None of them.
+impl Default for DeadLetterSelection {
+    fn default() -> Self {
+        Self::Ids(Vec::new())
+    }
+}
+
+impl FromJson for DeadLetterSelection {
+    fn from_json(value: &Value) -> Result<Self, Unreadable> {
+        if value.as_str() == Some("all") {
+            return Ok(Self::All);
+        }
+        let mut members = Members::of(value)?;
+        let (ids, older_than_seconds) = (members.take("ids"), members.take("older_than_seconds"));
+        match (ids, older_than_seconds) {
+            (Some(ids), None) => members.end_of_all(Self::Ids(ids)),
+            (None, Some(seconds)) => members.end_of_all(Self::OlderThanSeconds(seconds)),
+            _ => Err(Unreadable::expected("all, ids or older_than_seconds")),
+        }
+    }
+}
+
 /// The answer to a request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ControlResponse {
     /// It was done.
     Done {
@@ -134,8 +197,8 @@ pub enum ControlResponse {
     },
     /// What was asked for.
     Document {
-        /// JSON with the names of the contract.
-        document: Value,
+        /// The text of JSON with the names of the contract, in one line.
+        json: String,
     },
     /// It was not done.
     Error {
@@ -145,6 +208,10 @@ pub enum ControlResponse {
 }
 
 impl ControlResponse {
+    /// What stands before the text of a document, which is neither taken apart nor put together on its way.
+    const BEFORE_DOCUMENT: &'static str = r#"{"answer":"document","document":"#;
+    const BEHIND_DOCUMENT: &'static str = "}";
+
     /// It was done; `message` is a sentence for the person who asked.
     pub fn done(message: impl Into<String>) -> Self {
         Self::Done { message: message.into() }
@@ -157,9 +224,45 @@ impl ControlResponse {
 
     /// What was asked for; an error where it cannot be put into JSON.
     pub fn document(document: &impl Serialize) -> Self {
-        match serde_json::to_value(document) {
-            Ok(document) => Self::Document { document },
+        match serde_json::to_string(document) {
+            Ok(json) => Self::Document { json },
             Err(error) => Self::error(format!("the answer cannot be written as JSON: {error}")),
+        }
+    }
+
+    /// The line that goes over the socket, without its end.
+    pub(crate) fn line(&self) -> String {
+        let (answer, message) = match self {
+            Self::Document { json } => return [Self::BEFORE_DOCUMENT, json, Self::BEHIND_DOCUMENT].concat(),
+            Self::Done { message } => ("done", message),
+            Self::Error { message } => ("error", message),
+        };
+        json!({"answer": answer, "message": message}).to_string()
+    }
+
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// Why it is no answer, in words.
+    pub(crate) fn parse(line: &str) -> Result<Self, String> {
+        let line = line.trim_end();
+        let document = line.strip_prefix(Self::BEFORE_DOCUMENT);
+        match document.and_then(|document| document.strip_suffix(Self::BEHIND_DOCUMENT)) {
+            Some(json) => Ok(Self::Document { json: json.to_owned() }),
+            None => from_json::read(line.as_bytes()),
+        }
+    }
+}
+
+/// All answers but a document.
+impl FromJson for ControlResponse {
+    fn from_json(value: &Value) -> Result<Self, Unreadable> {
+        let mut members = Members::of(value)?;
+        let (answer, message): (String, String) = (members.take("answer"), members.take("message"));
+        match answer.as_str() {
+            "done" => members.end(Self::Done { message }),
+            "error" => members.end(Self::Error { message }),
+            _ => Err(Unreadable::expected("done, document or error")),
         }
     }
 }
@@ -167,7 +270,6 @@ impl ControlResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn requests_are_what_a_person_could_type_into_the_socket() {
@@ -206,14 +308,21 @@ mod tests {
             ),
         ];
         for (line, request) in cases {
-            assert_eq!(serde_json::from_value::<ControlRequest>(line.clone()).expect("a request"), request, "{line}");
+            assert_eq!(ControlRequest::parse(line.to_string().as_bytes()), Ok(request), "{line}");
         }
     }
 
     #[test]
     fn an_unknown_request_is_an_error() {
-        assert!(serde_json::from_value::<ControlRequest>(json!({"request": "reboot"})).is_err());
-        assert!(serde_json::from_value::<ControlRequest>(json!({"request": "pause-forward"})).is_err());
+        for (line, expected) in [
+            (json!({"request": "reboot"}), "unknown request \"reboot\""),
+            (json!({"request": "pause-forward"}), "`name`: it is missing"),
+            (json!({"request": "status", "at": "once"}), "`at`: unknown member; known here: request"),
+            (json!({"request": "dead-letters-purge", "selection": {}}), "`selection`: expected all, ids or"),
+        ] {
+            let error = ControlRequest::parse(line.to_string().as_bytes()).expect_err("no request");
+            assert!(error.starts_with(expected), "{line}: {error}");
+        }
     }
 
     #[test]
@@ -229,9 +338,10 @@ mod tests {
             ControlResponse::error("no forward is called \"b\""),
             ControlResponse::document(&json!([{"id": "1"}, null, 1.5])),
         ] {
-            let line = serde_json::to_string(&response).expect("JSON");
+            let line = response.line();
             assert!(!line.contains('\n'));
-            assert_eq!(serde_json::from_str::<ControlResponse>(&line).expect("a response"), response);
+            assert!(serde_json::from_str::<Value>(&line).is_ok(), "{line}");
+            assert_eq!(ControlResponse::parse(&format!("{line}\n")), Ok(response));
         }
     }
 }

@@ -181,7 +181,7 @@ async fn converse(stream: UnixStream, commands: mpsc::Sender<Command>) -> io::Re
             Ok(Err(ReadError::Io(error))) => return Err(error),
             Err(_) => return answer(&mut writing, &ControlResponse::error("the request took too long")).await,
         };
-        let response = match serde_json::from_slice(&line) {
+        let response = match ControlRequest::parse(&line) {
             Ok(request) => carry_out(request, &commands).await,
             Err(error) => ControlResponse::error(format!("not a request that this version knows: {error}")),
         };
@@ -206,9 +206,8 @@ async fn carry_out(request: ControlRequest, commands: &mpsc::Sender<Command>) ->
 }
 
 async fn answer(writing: &mut (impl AsyncWriteExt + Unpin), response: &ControlResponse) -> io::Result<()> {
-    let mut line = serde_json::to_vec(response).map_err(io::Error::from)?;
-    line.push(b'\n');
-    match timeout(TRANSFER_LIMIT, writing.write_all(&line)).await {
+    let line = response.line() + "\n";
+    match timeout(TRANSFER_LIMIT, writing.write_all(line.as_bytes())).await {
         Ok(written) => written,
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was not taken")),
     }

@@ -59,7 +59,7 @@ async fn a_connection_may_ask_again_also_after_nonsense() {
     start(&path);
     let answers = send_raw(&path, b"hello\n{\"request\":\"reboot\"}\n{\"request\":\"status\"}\n").await;
     let kinds: Vec<ControlResponse> =
-        answers.lines().map(|line| serde_json::from_str(line).expect("a response")).collect();
+        answers.lines().map(|line| ControlResponse::parse(line).expect("a response")).collect();
     assert_eq!(kinds.len(), 3);
     assert!(matches!(&kinds[0], ControlResponse::Error { .. }));
     assert!(matches!(&kinds[1], ControlResponse::Error { message } if message.contains("reboot")));

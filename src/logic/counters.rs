@@ -1,11 +1,12 @@
 //! What a forward has done with its records, over its whole life. Stored with the offsets in one transaction, so that
 //! the sums hold across restarts and crashes as well.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use super::from_json::from_json;
 
 /// Records, by what became of them. Monotonic, except that a reset takes what was pending out of `consumed`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// Read for the first time.
     pub consumed: u64,
@@ -24,6 +25,8 @@ pub struct Counters {
     /// Offsets that the log no longer held when they were wanted.
     pub lost_offsets: u64,
 }
+
+from_json!(Counters { ; consumed, delivered, filtered, skipped, dropped, dead_lettered, retries, lost_offsets });
 
 impl Counters {
     /// Records that need no more work.

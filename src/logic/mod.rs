@@ -4,6 +4,7 @@
 pub mod alert;
 pub mod broker_load;
 pub mod counters;
+pub mod from_json;
 pub mod glob;
 pub mod java_serial;
 pub mod jq;

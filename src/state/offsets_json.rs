@@ -9,12 +9,14 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::error::StateError;
 use super::file::sync_directory_of;
 use super::offsets::{StoredForward, StoredPartition};
 use crate::logic::counters::Counters;
+use crate::logic::from_json::{self, FromJson, Members, Unreadable};
 use crate::logic::moment::Timestamp;
 use crate::logic::offset_tracker::{Position, Snapshot};
 use crate::logic::record::TopicPartition;
@@ -24,40 +26,33 @@ use crate::logic::rfc3339;
 const VERSION: u32 = 1;
 
 /// What offsets.json holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OffsetsDocument {
     /// 1.
     pub barnabas_offsets: u32,
     /// RFC 3339; for people.
-    #[serde(default)]
     pub written_at: Option<String>,
     /// Every forward that ever stored anything.
     pub forwards: Vec<ForwardDocument>,
 }
 
 /// A forward in offsets.json.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ForwardDocument {
     /// Its name.
     pub forward: String,
     /// Paused by a person.
-    #[serde(default)]
     pub paused: bool,
     /// Its topics as the configuration named them.
-    #[serde(default)]
     pub topics: Vec<String>,
     /// Its counters.
-    #[serde(default)]
     pub counters: Counters,
     /// Its partitions.
     pub partitions: Vec<PartitionDocument>,
 }
 
 /// A partition in offsets.json.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PartitionDocument {
     /// The topic.
     pub topic: String,
@@ -66,42 +61,84 @@ pub struct PartitionDocument {
     /// Everything at or above has not been read.
     pub fetched: i64,
     /// Offsets below `fetched` that still have to be delivered.
-    #[serde(default)]
     pub unsettled: Vec<i64>,
     /// As Kafka's tools print it: URL-safe base64.
-    #[serde(default)]
     pub topic_id: Option<String>,
     /// −1 where it is not known.
-    #[serde(default = "unknown_epoch")]
     pub leader_epoch: i32,
     /// How many times the topic was created again.
-    #[serde(default)]
     pub recreated: u32,
     /// The cluster that the offsets belong to.
-    #[serde(default)]
     pub cluster_id: Option<String>,
 }
 
-fn unknown_epoch() -> i32 {
-    -1
+struct Version(u32);
+
+impl FromJson for Version {
+    fn from_json(value: &Value) -> Result<Self, Unreadable> {
+        let mut members = Members::of(value)?;
+        let version = members.take("barnabas_offsets");
+        members.end(Self(version))
+    }
+}
+
+// A person may have written it: what is misspelt must not be passed over.
+
+impl FromJson for OffsetsDocument {
+    fn from_json(value: &Value) -> Result<Self, Unreadable> {
+        let mut members = Members::of(value)?;
+        let read = Self {
+            barnabas_offsets: members.take("barnabas_offsets"),
+            written_at: members.take("written_at"),
+            forwards: members.take("forwards"),
+        };
+        members.end_of_all(read)
+    }
+}
+
+impl FromJson for ForwardDocument {
+    fn from_json(value: &Value) -> Result<Self, Unreadable> {
+        let mut members = Members::of(value)?;
+        let read = Self {
+            forward: members.take("forward"),
+            paused: members.take_or_default("paused"),
+            topics: members.take_or_default("topics"),
+            counters: members.take_or_default("counters"),
+            partitions: members.take("partitions"),
+        };
+        members.end_of_all(read)
+    }
+}
+
+impl FromJson for PartitionDocument {
+    fn from_json(value: &Value) -> Result<Self, Unreadable> {
+        let mut members = Members::of(value)?;
+        let read = Self {
+            topic: members.take("topic"),
+            partition: members.take("partition"),
+            fetched: members.take("fetched"),
+            unsettled: members.take_or_default("unsettled"),
+            topic_id: members.take("topic_id"),
+            leader_epoch: members.take::<Option<i32>>("leader_epoch").unwrap_or(-1),
+            recreated: members.take_or_default("recreated"),
+            cluster_id: members.take("cluster_id"),
+        };
+        members.end_of_all(read)
+    }
 }
 
 impl OffsetsDocument {
     /// Reads a document. The error says where in it and why not.
     pub fn parse(json: &[u8]) -> Result<Self, StateError> {
-        #[derive(Deserialize)]
-        struct Version {
-            barnabas_offsets: u32,
-        }
         let not_one = |error| StateError::Refused(format!("this is not an offsets.json of barnabas: {error}"));
         // The version first: of a later one we know nothing else.
-        let version = serde_json::from_slice::<Version>(json).map_err(not_one)?.barnabas_offsets;
+        let Version(version) = from_json::read(json).map_err(not_one)?;
         if version != VERSION {
             return Err(StateError::Refused(format!(
                 "the offsets are in version {version}, and this barnabas reads version {VERSION}"
             )));
         }
-        serde_json::from_slice(json).map_err(not_one)
+        from_json::read(json).map_err(not_one)
     }
 
     pub(super) fn new(forwards: Vec<(String, StoredForward)>, written_at: Timestamp) -> Self {

@@ -1,7 +1,9 @@
 //! The alerts' part of the status document: what is wrong by the configured rules, what is silenced, and whether the
 //! channels take what they are told. Plain data; knows nothing of how a rule is evaluated.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::logic::from_json::from_json;
 
 pub use crate::logic::alert::status::{AlertState, AlertView as AlertStatus, SilenceView as SilenceStatus};
 
@@ -17,19 +19,18 @@ pub struct AlertsPublication {
 }
 
 /// A channel that alerts are told over.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ChannelStatus {
     /// Its name in the configuration.
     pub name: String,
     /// It does not take what it is told.
     pub failing: bool,
     /// What it answered last, where it is failing.
-    #[serde(default)]
     pub error: Option<String>,
     /// Notices that it has not taken yet.
-    #[serde(default)]
     pub waiting: u64,
     /// When it took one last: RFC 3339; none: never.
-    #[serde(default)]
     pub last_taken_at: Option<String>,
 }
+
+from_json!(ChannelStatus { name, failing; error, waiting, last_taken_at });

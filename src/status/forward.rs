@@ -1,19 +1,19 @@
 //! A forward's part of the status document. Plain data; knows nothing of how forwards work.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::logic::from_json::{from_json, from_json_word};
 
 /// One forward. Counters count since it first ran, through restarts.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ForwardStatus {
     /// Its name in the configuration.
     pub name: String,
     /// What it is doing.
     pub state: ForwardState,
     /// Why it is not running, in words; empty when it is.
-    #[serde(default)]
     pub reasons: Vec<String>,
     /// The topics it reads at present.
-    #[serde(default)]
     pub topics: Vec<String>,
     /// Records between the stored offsets and the ends of the logs; none: an end is not known yet.
     pub lag: Option<i64>,
@@ -40,14 +40,18 @@ pub struct ForwardStatus {
     /// How long the oldest pending record has been waiting; none: nothing is pending.
     pub oldest_pending_seconds: Option<f64>,
     /// Dead letters in the state.
-    #[serde(default)]
     pub dead_letters_waiting: u64,
     /// By topic and partition.
     pub partitions: Vec<PartitionStatus>,
 }
 
+from_json!(ForwardStatus {
+   name, state, lag, pending, in_flight, consumed, delivered, filtered, skipped, dropped, dead_lettered, retries,
+   lost_offsets, oldest_pending_seconds, partitions; reasons, topics, dead_letters_waiting
+});
+
 /// What a forward is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ForwardState {
     /// It has not read anything yet: brokers, topics or offsets are being looked up.
@@ -62,6 +66,14 @@ pub enum ForwardState {
     /// It cannot go on: no room for dead letters, no broker, a refusal to start.
     Stalled,
 }
+
+from_json_word!(ForwardState, "the state of a forward", {
+    "starting" => Self::Starting,
+    "running" => Self::Running,
+    "suspended" => Self::Suspended,
+    "paused" => Self::Paused,
+    "stalled" => Self::Stalled,
+});
 
 impl ForwardState {
     /// The word used everywhere.
@@ -81,7 +93,7 @@ impl ForwardState {
 }
 
 /// A forward's place in one partition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PartitionStatus {
     /// The topic's name.
     pub topic: String,
@@ -94,3 +106,5 @@ pub struct PartitionStatus {
     /// The log end offset, when it was last seen.
     pub end: Option<i64>,
 }
+
+from_json!(PartitionStatus { topic, partition, stored, fetched, end });

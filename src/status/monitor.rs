@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::logic::from_json::{from_json, from_json_word};
 use crate::logic::moment::Timestamp;
 use crate::logic::rfc3339;
 use crate::logic::watch::ClusterView;
@@ -54,15 +55,16 @@ impl ClusterPublication {
 }
 
 /// `monitor` of the document.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct MonitorStatus {
     /// In the order of the configuration.
-    #[serde(default)]
     pub clusters: Vec<ClusterStatus>,
 }
 
+from_json!(MonitorStatus { ; clusters });
+
 /// A watched cluster.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ClusterStatus {
     /// Its name in the configuration.
     pub name: String,
@@ -81,19 +83,14 @@ pub struct ClusterStatus {
     /// The node that controls the cluster.
     pub controller: Option<i32>,
     /// Partitions of all topics.
-    #[serde(default)]
     pub partitions: usize,
     /// Partitions without a leader, of all topics.
-    #[serde(default)]
     pub offline: u32,
     /// Partitions with fewer in-sync replicas than replicas.
-    #[serde(default)]
     pub under_replicated: u32,
     /// Partitions with fewer in-sync replicas than min.insync.replicas; none: of no topic is that known.
-    #[serde(default)]
     pub under_min_isr: Option<u32>,
     /// Partitions that their preferred leader does not lead.
-    #[serde(default)]
     pub not_preferred: u32,
     /// Every broker, by its id.
     pub brokers: Vec<BrokerStatus>,
@@ -102,12 +99,10 @@ pub struct ClusterStatus {
     /// The worst first, then the busiest.
     pub topics: Vec<TopicStatus>,
     /// Topics beyond the limit.
-    #[serde(default)]
     pub topics_left_out: usize,
     /// The worst first, then by lag.
     pub groups: Vec<GroupStatus>,
     /// Groups beyond the limit.
-    #[serde(default)]
     pub groups_left_out: usize,
     /// Log directories.
     pub disks: Vec<DiskStatus>,
@@ -115,8 +110,13 @@ pub struct ClusterStatus {
     pub missing: Vec<String>,
 }
 
+from_json!(ClusterStatus {
+   name, cluster_id, reachable, error, polled_at, poll_seconds, requests, controller, brokers, racks, topics, groups,
+   disks, missing; partitions, offline, under_replicated, under_min_isr, not_preferred, topics_left_out, groups_left_out
+});
+
 /// A broker.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct BrokerStatus {
     /// Its id.
     pub broker: i32,
@@ -133,7 +133,6 @@ pub struct BrokerStatus {
     /// Replicas that it has.
     pub replicas: u32,
     /// Partitions whose preferred leader it is, and which another leads.
-    #[serde(default)]
     pub preferred_not_leading: u32,
     /// Distance of `leaders` from the mean.
     pub leader_skew_percent: Option<f64>,
@@ -148,45 +147,42 @@ pub struct BrokerStatus {
     /// Its share of the cluster's traffic.
     pub traffic_share_percent: Option<f64>,
     /// How busy its request handlers are, as it says itself.
-    #[serde(default)]
     pub load_percent: Option<f64>,
     /// How it says so: jmx, jolokia or exporter; none: it has no source.
-    #[serde(default)]
     pub load_source: Option<String>,
     /// Why its own figures could not be read the last time, or what is to be said about its load.
-    #[serde(default)]
     pub load_note: Option<String>,
     /// Requests of all kinds.
-    #[serde(default)]
     pub requests_per_second: Option<f64>,
     /// Bytes to consumers.
-    #[serde(default)]
     pub bytes_out_per_second: Option<f64>,
     /// How idle its network threads are.
-    #[serde(default)]
     pub network_idle_percent: Option<f64>,
     /// Its share of all processors of its machine.
-    #[serde(default)]
     pub process_cpu_percent: Option<f64>,
     /// Bytes of its Java heap in use.
-    #[serde(default)]
     pub heap_used_bytes: Option<u64>,
     /// Bytes that it may grow to.
-    #[serde(default)]
     pub heap_max_bytes: Option<u64>,
     /// Whether it can be stopped now: safe, hurts or unknown.
     pub restart: RestartStatus,
     /// How many partitions would suffer.
     pub restart_hurts_partitions: Option<u32>,
     /// One of them.
-    #[serde(default)]
     pub restart_hurts_example: Option<String>,
     /// Why it does not answer.
     pub error: Option<String>,
 }
 
+from_json!(BrokerStatus {
+   broker, up, host, port, rack, leaders, replicas, leader_skew_percent, replica_skew_percent, latency_seconds,
+   messages_in_per_second, bytes_in_per_second, traffic_share_percent, restart, restart_hurts_partitions, error;
+   preferred_not_leading, load_percent, load_source, load_note, requests_per_second, bytes_out_per_second,
+   network_idle_percent, process_cpu_percent, heap_used_bytes, heap_max_bytes, restart_hurts_example
+});
+
 /// Whether a broker can be stopped now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RestartStatus {
     /// Not known.
@@ -198,8 +194,14 @@ pub enum RestartStatus {
     Hurts,
 }
 
+from_json_word!(RestartStatus, "unknown, safe or hurts", {
+    "unknown" => Self::Unknown,
+    "safe" => Self::Safe,
+    "hurts" => Self::Hurts,
+});
+
 /// A rack.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RackStatus {
     /// Its name.
     pub rack: String,
@@ -211,8 +213,10 @@ pub struct RackStatus {
     pub replicas: u32,
 }
 
+from_json!(RackStatus { rack, brokers, leaders, replicas });
+
 /// A topic.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TopicStatus {
     /// Its name.
     pub topic: String,
@@ -234,8 +238,20 @@ pub struct TopicStatus {
     pub not_preferred: u32,
 }
 
+from_json!(TopicStatus {
+    topic,
+    partitions,
+    messages,
+    messages_in_per_second,
+    bytes,
+    offline,
+    under_replicated,
+    under_min_isr,
+    not_preferred
+});
+
 /// A group.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct GroupStatus {
     /// Its name.
     pub group: String,
@@ -253,12 +269,13 @@ pub struct GroupStatus {
     /// The worst first.
     pub topics: Vec<GroupTopicStatus>,
     /// Topics beyond the limit.
-    #[serde(default)]
     pub topics_left_out: usize,
 }
 
+from_json!(GroupStatus { group, state, group_type as "type", members, status, lag, topics; topics_left_out });
+
 /// A group's place in a topic.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct GroupTopicStatus {
     /// The topic.
     pub topic: String,
@@ -272,8 +289,10 @@ pub struct GroupTopicStatus {
     pub lag_seconds_error: Option<f64>,
 }
 
+from_json!(GroupTopicStatus { topic, status, lag, lag_seconds, lag_seconds_error });
+
 /// A log directory.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DiskStatus {
     /// The broker that has it.
     pub broker: i32,
@@ -288,6 +307,8 @@ pub struct DiskStatus {
     /// Why it cannot be used.
     pub error: Option<String>,
 }
+
+from_json!(DiskStatus { broker, dir, used_bytes, used_percent, full_in_seconds, error });
 
 impl ClusterStatus {
     /// The document of a cluster.

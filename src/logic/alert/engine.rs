@@ -22,6 +22,7 @@ use super::sentence;
 use super::silences::{Silence, SilenceError, Silences};
 use super::stored::{StoredAlert, StoredChannel, StoredSilence, alert_key};
 use super::time::{Now, Since};
+use crate::logic::from_json;
 use crate::logic::moment::{Moment, Timestamp};
 use crate::logic::sorted_set::SortedSet;
 
@@ -471,7 +472,7 @@ impl Engine {
     }
 
     fn restore_alert(&mut self, key: &str, json: &str, now: Now) -> Result<(), String> {
-        let stored: StoredAlert = parse(json)?;
+        let stored: StoredAlert = from_json::read(json.as_bytes())?;
         let (name, labels, alert) = stored.restore(now);
         if alert_key(&name, &labels) != key {
             return Err("it stands under a key that is not its own".to_owned());
@@ -483,7 +484,7 @@ impl Engine {
     }
 
     fn restore_channel(&mut self, key: &str, json: &str, now: Now) -> Result<(), String> {
-        let stored: StoredChannel = parse(json)?;
+        let stored: StoredChannel = from_json::read(json.as_bytes())?;
         self.last_id = self.last_id.max(stored.last_id);
         match self.channels.get_mut(key) {
             Some(channel) => channel.last_notice = stored.last_notice.map(|last| Since::restored(last, now)),
@@ -493,12 +494,12 @@ impl Engine {
     }
 
     fn restore_silence(&mut self, key: &str, json: &str, now: Now) -> Result<(), String> {
-        let stored: StoredSilence = parse(json)?;
+        let stored: StoredSilence = from_json::read(json.as_bytes())?;
         self.silences.add(key, stored.restore(now)).map_err(|error| error.to_string())
     }
 
     fn restore_notice(&mut self, key: &str, json: &str) -> Result<(), String> {
-        let notice: Notice = parse(json)?;
+        let notice: Notice = from_json::read(json.as_bytes())?;
         if notice.id.to_string() != key {
             return Err("it stands under a key that is not its own".to_owned());
         }
@@ -528,8 +529,4 @@ fn by_name(rules: Vec<Rule>) -> LiteMap<String, Rule> {
 fn json<T: serde::Serialize>(document: &T) -> Option<String> {
     // Strings, numbers and maps by strings can always be written.
     serde_json::to_string(document).ok()
-}
-
-fn parse<'a, T: serde::Deserialize<'a>>(json: &'a str) -> Result<T, String> {
-    serde_json::from_str(json).map_err(|error| error.to_string())
 }

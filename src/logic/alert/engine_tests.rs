@@ -457,5 +457,5 @@ fn views_can_be_written_and_read() {
     let views = world.engine.views(world.now());
     let json = serde_json::to_string(&views).expect("JSON");
     assert!(json.contains(r#""since":"2026-11-21T07:00:00.000Z""#) && json.contains("07:01:00"), "{json}");
-    assert_eq!(serde_json::from_str::<Vec<super::AlertView>>(&json).expect("views"), views);
+    assert_eq!(crate::logic::from_json::read(json.as_bytes()), Ok(views));
 }

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 
 use super::metric::Labels;
 use super::rule::Severity;
+use crate::logic::from_json::{from_json, from_json_word};
 
 /// How a channel groups what it is told (`[notify.NAME]`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct ChannelSettings {
 }
 
 /// Something to tell over one channel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Notice {
     /// The milliseconds since 1970 at which it was decided, or one more than the last id where the clock stands or
     /// goes back: ascending and unique. A retry has the same.
@@ -40,15 +41,17 @@ pub struct Notice {
     /// Alerts that are over since they were last told of over this channel.
     pub resolved: Vec<NoticeAlert>,
     /// How many more alerts and ends this notice tells of than it lists.
-    #[serde(default)]
     pub more: u64,
 }
 
+from_json!(Notice { id, channel, reason, at, firing, resolved; more });
+
 /// Why a notice goes out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Something fires, and nothing did before.
+    #[default]
     First,
     /// Something else fires, too.
     New,
@@ -60,18 +63,26 @@ pub enum Reason {
     Test,
 }
 
+from_json_word!(Reason, "why a notice goes out", {
+    "first" => Self::First,
+    "new" => Self::New,
+    "resolved" => Self::Resolved,
+    "repeat" => Self::Repeat,
+    "test" => Self::Test,
+});
+
 /// An alert in a notice.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NoticeAlert {
     /// The rule's name.
     pub name: String,
     /// The metric's name.
     pub metric: String,
     /// The labels of the series.
-    #[serde(with = "crate::logic::json_map")]
+    #[serde(serialize_with = "crate::logic::json_map::serialize")]
     pub labels: Labels,
     /// How bad it is.
-    #[serde(with = "severity_name")]
+    #[serde(serialize_with = "severity_name")]
     pub severity: Severity,
     /// What it says, in one sentence, with the figure in it.
     pub summary: String,
@@ -91,25 +102,28 @@ pub struct NoticeAlert {
     pub told_in: Option<u64>,
 }
 
-pub(super) mod severity_name {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+from_json!(NoticeAlert {
+    name,
+    metric,
+    labels,
+    severity,
+    summary,
+    runbook,
+    value,
+    value_text,
+    threshold_text,
+    since,
+    ended,
+    told_in
+});
 
-    use super::Severity;
-
-    pub(in crate::logic::alert) fn serialize<S: Serializer>(
-        severity: &Severity,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(severity.name())
-    }
-
-    pub(in crate::logic::alert) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Severity, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        [Severity::Info, Severity::Warning, Severity::Critical]
-            .into_iter()
-            .find(|severity| severity.name() == name)
-            .ok_or_else(|| D::Error::custom(format!("{name} is no severity")))
-    }
+/// A severity is written down by its name.
+pub(super) fn severity_name<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(severity.name())
 }
+
+from_json_word!(Severity, "a severity", {
+    "info" => Self::Info,
+    "warning" => Self::Warning,
+    "critical" => Self::Critical,
+});

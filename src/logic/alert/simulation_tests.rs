@@ -221,7 +221,7 @@ impl World {
             .disk
             .iter()
             .filter(|((kind, _), _)| *kind == DocumentKind::Notice)
-            .map(|(_, json)| serde_json::from_str(json).expect("a notice"))
+            .map(|(_, json)| crate::logic::from_json::read(json.as_bytes()).expect("a notice"))
             .filter(|notice: &Notice| notice.channel == channel)
             .collect();
         assert!(waiting.len() <= 1, "one waits at most");

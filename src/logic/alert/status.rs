@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::engine::Engine;
 use super::live::Phase;
@@ -11,44 +11,44 @@ use super::notice::severity_name;
 use super::routing::{Named, Situation};
 use super::rule::Severity;
 use super::time::Now;
+use crate::logic::from_json::{from_json, from_json_word};
 use crate::logic::rfc3339;
 
 /// An alert.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct AlertView {
     /// The rule's name.
     pub name: String,
     /// The metric's name.
-    #[serde(default)]
     pub metric: String,
     /// The labels of the series. They come from outside.
-    #[serde(default, with = "crate::logic::json_map")]
+    #[serde(serialize_with = "crate::logic::json_map::serialize")]
     pub labels: Labels,
     /// How far it has come.
     pub state: AlertState,
     /// How bad it is.
-    #[serde(default, with = "severity_name")]
+    #[serde(serialize_with = "severity_name")]
     pub severity: Severity,
     /// Since when the rule is broken: RFC 3339, in UTC.
     pub since: String,
     /// The last figure; none: it cannot be read.
     pub value: Option<f64>,
     /// The figure as people read it.
-    #[serde(default)]
     pub value_text: String,
     /// What it says, in one sentence: printable, and at most 500 columns wide.
-    #[serde(default)]
     pub summary: String,
     /// When the silence that covers it ends (RFC 3339); none: it is not silenced.
-    #[serde(default)]
     pub silenced_until: Option<String>,
     /// The name of an alert that explains it, so that this one is not told.
-    #[serde(default)]
     pub explained_by: Option<String>,
     /// The channels that were told.
-    #[serde(default)]
     pub told: Vec<String>,
 }
+
+from_json!(AlertView {
+   name, state, since, value;
+   metric, labels, severity, value_text, summary, silenced_until, explained_by, told
+});
 
 impl AlertView {
     /// It fires, and neither a silence nor another alert says that nobody needs to look.
@@ -68,7 +68,7 @@ impl AlertView {
 }
 
 /// How far an alert has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {
     /// The rule is broken, but not for long enough.
@@ -77,6 +77,11 @@ pub enum AlertState {
     /// It fires.
     Firing,
 }
+
+from_json_word!(AlertState, "pending or firing", {
+    "pending" => Self::Pending,
+    "firing" => Self::Firing,
+});
 
 impl AlertState {
     /// The word used everywhere.
@@ -89,13 +94,15 @@ impl AlertState {
 }
 
 /// A silence.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SilenceView {
     /// The names that it covers, as a glob.
     pub name: String,
     /// When it ends by itself: RFC 3339, in UTC.
     pub until: String,
 }
+
+from_json!(SilenceView { name, until });
 
 impl Engine {
     /// Every alert that is pending or fires, in the order of [`AlertView::worst_first`].

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use litemap::LiteMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::live::{Alert, End, Phase};
 use super::metric::Labels;
@@ -12,16 +13,17 @@ use super::notice::severity_name;
 use super::rule::Severity;
 use super::silences::Silence;
 use super::time::{Now, Since};
+use crate::logic::from_json::{FromJson, Members, Unreadable, from_json};
 use crate::logic::json_map;
 
 /// An alert.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct StoredAlert {
     pub(super) name: String,
-    #[serde(with = "crate::logic::json_map")]
+    #[serde(serialize_with = "crate::logic::json_map::serialize")]
     pub(super) labels: Labels,
     metric: String,
-    #[serde(with = "severity_name")]
+    #[serde(serialize_with = "severity_name")]
     severity: Severity,
     runbook: Option<String>,
     summary: String,
@@ -31,26 +33,70 @@ pub(super) struct StoredAlert {
     phase: StoredPhase,
     since: i64,
     end: Option<StoredEnd>,
-    #[serde(with = "crate::logic::json_map")]
+    #[serde(serialize_with = "crate::logic::json_map::serialize")]
     told: LiteMap<String, u64>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+from_json!(StoredAlert {
+    name,
+    labels,
+    metric,
+    severity,
+    runbook,
+    summary,
+    value,
+    value_text,
+    threshold_text,
+    phase,
+    since,
+    end,
+    told
+});
+
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum StoredPhase {
+    #[default]
     Pending,
-    Firing { fired: i64 },
+    Firing {
+        fired: i64,
+    },
     Over,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+/// `"pending"`, `{"firing": {"fired": …}}` or `"over"`.
+impl FromJson for StoredPhase {
+    fn from_json(value: &Value) -> Result<Self, Unreadable> {
+        match value.as_str() {
+            Some("pending") => Ok(Self::Pending),
+            Some("over") => Ok(Self::Over),
+            Some(_) => Err(Unreadable::expected("pending, firing or over")),
+            None => {
+                let mut members = Members::of(value)?;
+                let firing: Firing = members.take("firing");
+                members.end(Self::Firing { fired: firing.fired })
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Firing {
+    fired: i64,
+}
+
+from_json!(Firing { fired });
+
+#[derive(Debug, Serialize)]
 struct StoredEnd {
     since: i64,
     at: i64,
 }
 
+from_json!(StoredEnd { since, at });
+
 /// What is remembered of a channel.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct StoredChannel {
     /// When its last notice was decided, in milliseconds since 1970.
     pub(super) last_notice: Option<i64>,
@@ -58,12 +104,16 @@ pub(super) struct StoredChannel {
     pub(super) last_id: u64,
 }
 
+from_json!(StoredChannel { last_notice, last_id });
+
 /// A silence; its key is its glob.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct StoredSilence {
     begun: i64,
     length_ms: u64,
 }
+
+from_json!(StoredSilence { begun, length_ms });
 
 impl StoredAlert {
     pub(super) fn new(name: &str, labels: &Labels, alert: &Alert, now: Now) -> Self {
