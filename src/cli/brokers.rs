@@ -7,10 +7,11 @@ use litemap::LiteMap;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::cluster::{self, explain};
+use super::cluster::explain;
 use super::definitions::Brokers;
 use super::failure::Failure;
 use super::output::{Output, remark};
+use super::runtime;
 use super::table::{Column, Table, number, size};
 use crate::kafka::admin::log_dirs::{LogDir, PerBroker, ReplicasWanted};
 use crate::kafka::metadata::{ClusterMetadata, Partition, TopicsWanted};
@@ -91,7 +92,7 @@ struct Answers {
 
 pub(super) fn brokers(command: Brokers, output: &mut Output<'_>) -> Result<(), Failure> {
     let client = command.cluster().client()?;
-    let (metadata, answers) = cluster::block_on(async {
+    let (metadata, answers) = runtime::block_on(async {
         let metadata = client.metadata(TopicsWanted::All).await.map_err(Failure::failed)?;
         let versions = if command.api_versions { Some(versions(&client, &metadata).await) } else { None };
         let log_dirs = if command.disks { Some(log_dirs(&client, &metadata).await) } else { None };

@@ -1,5 +1,5 @@
-//! The cluster that a command is about: from its arguments to settings and a client, and how the command waits for
-//! answers. Also what every command says about a topic that is not there.
+//! The cluster that a command is about: from its arguments to settings and a client. Also what
+//! every command says about a topic that is not there.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -78,15 +78,6 @@ fn plain_cluster(servers: &str) -> Result<ClusterSettings, Failure> {
         tls: None,
         sasl: None,
     })
-}
-
-/// Runs what a command has to ask brokers.
-pub(super) fn block_on<T>(asking: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
-    let ended = runtime.block_on(asking);
-    // A name that is still being looked up must not hold us up.
-    runtime.shutdown_background();
-    ended
 }
 
 /// The topic, which must be there: none is ever created. `rights` is what the command needs, such as "READ and DESCRIBE".

@@ -8,6 +8,7 @@ use super::cluster;
 use super::definitions::{Consume, ConsumeFormat};
 use super::failure::Failure;
 use super::output::Output;
+use super::runtime;
 use crate::kafka::list_offsets::OffsetSpec;
 use crate::kafka::metadata::Topic;
 use crate::kafka::positions;
@@ -27,7 +28,7 @@ pub(super) fn consume(command: Consume, output: &mut Output<'_>) -> Result<(), F
     };
     let lines = Lines::new(shape(&command)?, output.is_terminal(), command.count);
     let client = command.cluster().client()?;
-    cluster::block_on(async {
+    runtime::block_on(async {
         let reading = begin(client, &command, position).await?;
         reading.run(lines, output).await
     })

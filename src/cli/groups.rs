@@ -10,6 +10,7 @@ use super::cluster;
 use super::definitions::{Groups, GroupsCommand, GroupsDelete, GroupsList};
 use super::failure::Failure;
 use super::output::{Output, confirm, remark};
+use super::runtime;
 use super::table::{Column, Table};
 use crate::config::closest;
 use crate::kafka::admin::describe_groups::{GroupDescription, GroupMember, GroupType};
@@ -21,22 +22,22 @@ pub(super) fn groups(command: Groups, output: &mut Output<'_>) -> Result<(), Fai
     match command.command {
         GroupsCommand::List(list) => {
             let client = list.cluster().client()?;
-            cluster::block_on(list_groups(&client, &list, output))
+            runtime::block_on(list_groups(&client, &list, output))
         }
         GroupsCommand::Describe(describe) => {
             let names = at_least_one(&describe.groups)?;
             let client = describe.cluster().client()?;
-            cluster::block_on(describe::describe(&client, &names, describe.json, output))
+            runtime::block_on(describe::describe(&client, &names, describe.json, output))
         }
         GroupsCommand::Reset(reset) => {
             let wanted = reset::Wanted::parse(&reset)?;
             let client = reset.cluster().client()?;
-            cluster::block_on(reset::reset(&client, wanted, &reset, output))
+            runtime::block_on(reset::reset(&client, wanted, &reset, output))
         }
         GroupsCommand::Delete(delete) => {
             let names = at_least_one(&delete.groups)?;
             let client = delete.cluster().client()?;
-            cluster::block_on(delete_groups(&client, &names, &delete, output))
+            runtime::block_on(delete_groups(&client, &names, &delete, output))
         }
     }
 }

@@ -20,6 +20,7 @@ mod offsets;
 mod output;
 mod produce;
 mod run;
+mod runtime;
 mod status;
 mod table;
 mod test;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::failure::Failure;
+use super::runtime;
 use crate::clock;
 use crate::config::schema::Config;
 use crate::control::{ControlRequest, ControlResponse};
@@ -30,9 +31,9 @@ pub(super) fn answer(config: &Config, request: &ControlRequest) -> Result<Contro
     if !directory.exists() {
         return Err(Failure::failed(format!("there is no state in {} yet", directory.display())));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::failed)?;
+    let runtime = runtime::start()?;
     let (state, thread) = state::open(directory).map_err(Failure::failed)?;
-    let answered = runtime.block_on(async {
+    let answered = runtime::wait(&runtime, async {
         match state_documents::answer(&state, request, clock::wall_clock()).await {
             Some(answered) => Ok(answered),
             None => change(config, &state, request).await,

@@ -1,13 +1,13 @@
 //! Standard output as commands use it: text, JSON and tables, and the question before something is destroyed. Every
 //! write may fail, and a closed pipe ends a command quietly.
 
-use std::borrow::Cow;
 use std::io::{BufRead, IsTerminal, Write};
 
 use serde::Serialize;
 
 use super::failure::Failure;
 use super::table::Table;
+use crate::logic::indented_json::indented;
 use crate::logic::printable::printable_json;
 
 /// Where data goes; everything else goes to standard error.
@@ -36,9 +36,8 @@ impl<'a> Output<'a> {
 
     /// One JSON document: indented on a terminal, a line elsewhere.
     pub(super) fn json(&mut self, document: &impl Serialize) -> Result<(), Failure> {
-        let text = if self.terminal { serde_json::to_string_pretty(document) } else { serde_json::to_string(document) };
-        let text = text.map_err(Failure::failed)?;
-        self.text(&if self.terminal { printable_json(&text) } else { Cow::Borrowed(text.as_str()) })?;
+        let text = serde_json::to_string(document).map_err(Failure::failed)?;
+        self.text(&if self.terminal { printable_json(&indented(&text)).into_owned() } else { text })?;
         self.text("\n")
     }
 

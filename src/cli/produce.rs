@@ -13,6 +13,7 @@ use super::cluster;
 use super::definitions::{Produce, ProduceCompression};
 use super::failure::Failure;
 use super::output::Output;
+use super::runtime;
 use crate::config::schema::ClusterSettings;
 use crate::kafka::producer::{Compression, Producer};
 use crate::kafka::wire::Client;
@@ -46,7 +47,7 @@ impl LineRecord {
 
 pub(super) fn produce(command: Produce, output: &mut Output<'_>) -> Result<(), Failure> {
     let settings = command.cluster().settings()?;
-    cluster::block_on(run(&settings, &command, output))
+    runtime::block_on(run(&settings, &command, output))
 }
 
 async fn run(cluster: &ClusterSettings, command: &Produce, output: &mut Output<'_>) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::configuration;
 use super::definitions::Run;
 use super::failure::Failure;
+use super::runtime;
 use crate::config::schema::Config;
 use crate::daemon;
 use crate::logging::Log;
@@ -18,12 +19,9 @@ pub(super) fn run(command: Run) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     // One thread for sockets and loops; what computes or blocks has threads of its own.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::failed(format!("the runtime cannot be started: {error}")))?;
+    let runtime = runtime::start()?;
     let reload = move || load(given.as_ref()).map_err(|failure| failure.to_string());
-    runtime.block_on(daemon::run(config, Box::new(reload), log)).map_err(Failure::failed)
+    runtime::wait(&runtime, async { daemon::run(config, Box::new(reload), log).await.map_err(Failure::failed) })
 }
 
 /// The configuration, with everything checked that can be without a network.

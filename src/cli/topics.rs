@@ -13,6 +13,7 @@ use super::cluster::{self, explain};
 use super::definitions::{Topics, TopicsCommand, TopicsCreate, TopicsDelete, TopicsList};
 use super::failure::Failure;
 use super::output::{Output, confirm, remark};
+use super::runtime;
 use super::table::{Column, Table};
 use crate::kafka::admin::create_topics::{CreateMode, NewTopic};
 use crate::kafka::metadata::{ClusterMetadata, Partition, Topic, TopicsWanted};
@@ -43,7 +44,7 @@ struct ListedTopic<'a> {
 
 fn list_topics(command: &TopicsList, output: &mut Output<'_>) -> Result<(), Failure> {
     let client = command.cluster().client()?;
-    let metadata = cluster::block_on(async { client.metadata(TopicsWanted::All).await.map_err(Failure::failed) })?;
+    let metadata = runtime::block_on(async { client.metadata(TopicsWanted::All).await.map_err(Failure::failed) })?;
     let topics = listed(&metadata, command.internal);
     if command.json {
         return output.json(&topics);
@@ -100,7 +101,7 @@ fn create_topic(command: &TopicsCreate, output: &mut Output<'_>) -> Result<(), F
     let topic = new_topic(command)?;
     let mode = if command.dry_run { CreateMode::ValidateOnly } else { CreateMode::Create };
     let client = command.cluster().client()?;
-    let created = cluster::block_on(async {
+    let created = runtime::block_on(async {
         client.create_topic(&topic, mode).await.map_err(|error| not_created(&client, &topic.name, &error))
     })?;
     let partitions = created.partitions.or(topic.partitions);
@@ -171,12 +172,12 @@ fn delete_topics(command: &TopicsDelete) -> Result<(), Failure> {
         return Err(Failure::Usage("which topics? `barnabas topics delete TOPIC…`".to_owned()));
     }
     let client = command.cluster().client()?;
-    let what = cluster::block_on(doomed(&client, &names))?;
+    let what = runtime::block_on(doomed(&client, &names))?;
     confirm(&format!("delete {what} at {}, with all records", cluster::servers(&client)), command.yes)?;
     // The connections ended with the first runtime.
     let client = command.cluster().client()?;
     let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-    let deleted = cluster::block_on(async {
+    let deleted = runtime::block_on(async {
         client.delete_topics(&names).await.map_err(|error| Failure::Failed(explain(&error, "DELETE on the topics")))
     })?;
     let mut failures = Vec::new();

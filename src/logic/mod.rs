@@ -6,6 +6,7 @@ pub mod broker_load;
 pub mod counters;
 pub mod from_json;
 pub mod glob;
+pub mod indented_json;
 pub mod java_serial;
 pub mod jq;
 pub mod json_map;

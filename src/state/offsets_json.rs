@@ -17,6 +17,7 @@ use super::file::sync_directory_of;
 use super::offsets::{StoredForward, StoredPartition};
 use crate::logic::counters::Counters;
 use crate::logic::from_json::{self, FromJson, Members, Unreadable};
+use crate::logic::indented_json::indented;
 use crate::logic::moment::Timestamp;
 use crate::logic::offset_tracker::{Position, Snapshot};
 use crate::logic::record::TopicPartition;
@@ -228,10 +229,13 @@ impl PartitionDocument {
 pub(super) fn replace_file(path: &Path, document: &OffsetsDocument) -> Result<(), StateError> {
     let unfinished = path.with_extension("json.new");
     let failed = |error: std::io::Error| StateError::from_io(&unfinished, &error);
-    let json = serde_json::to_vec_pretty(document).map_err(|error| failed(error.into()))?;
+    let json = serde_json::to_string(document).map_err(|error| failed(error.into()))?;
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).map_err(failed)?;
-    file.write_all(&json).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all()).map_err(failed)?;
+    file.write_all(indented(&json).as_bytes())
+        .and_then(|()| file.write_all(b"\n"))
+        .and_then(|()| file.sync_all())
+        .map_err(failed)?;
     std::fs::rename(&unfinished, path).map_err(failed)?;
     sync_directory_of(path)
 }

@@ -13,6 +13,7 @@ use super::kafka::{self, ClusterCheck};
 use super::{local, watching};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::runtime::block_on;
 use crate::config::schema::{ClusterSettings, Config};
 use crate::logic::printable::printable;
 use crate::logic::sorted_set::SortedSet;
@@ -42,11 +43,7 @@ impl Finding {
 }
 
 pub(super) fn connect(config: &Config, output: &mut Output<'_>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
-    let tried = runtime.block_on(try_all(config, output));
-    // A name that is still being looked up must not hold us up.
-    runtime.shutdown_background();
-    match tried? {
+    match block_on(try_all(config, output))? {
         Tally { failed: 0, .. } => Ok(()),
         Tally { failed, tried } => Err(Failure::failed(format!("{failed} of {tried} checks failed"))),
     }

@@ -11,6 +11,7 @@ use crate::cli::cluster::{self, explain};
 use crate::cli::definitions::TopicsDescribe;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, remark};
+use crate::cli::runtime;
 use crate::cli::table::{Column, Table, number, size};
 use crate::kafka::admin::log_dirs::{LogDir, PerBroker, ReplicasWanted};
 use crate::kafka::admin::topic_settings::{Setting, SettingSource, TopicSettings};
@@ -99,7 +100,7 @@ struct Answers {
 pub(super) fn describe(command: &TopicsDescribe, output: &mut Output<'_>) -> Result<(), Failure> {
     let client = command.cluster().client()?;
     let names: SortedSet<&str> = command.topics.iter().map(String::as_str).collect();
-    let (metadata, unknown, answers) = cluster::block_on(async {
+    let (metadata, unknown, answers) = runtime::block_on(async {
         let wanted = match names.is_empty() {
             true => TopicsWanted::All,
             false => TopicsWanted::Named(names.iter().map(|name| Arc::from(*name)).collect()),
