@@ -22,7 +22,7 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(366 * 24 * 3600);
 pub(super) fn alerts(command: Alerts, output: &mut Output<'_>) -> Result<(), Failure> {
     match command.command {
         AlertsCommand::List(list) => {
-            let config = configuration::load(list.config.as_deref())?.config;
+            let config = configuration::settings(list.config.as_deref())?;
             let status = status::fetch(&config)?;
             if list.json {
                 return output.json(&status.alerts);
@@ -34,16 +34,16 @@ pub(super) fn alerts(command: Alerts, output: &mut Output<'_>) -> Result<(), Fai
             Ok(())
         }
         AlertsCommand::Test(test) => {
-            let config = configuration::load(test.config.as_deref())?.config;
+            let config = configuration::settings(test.config.as_deref())?;
             ask::done(&config, &ControlRequest::AlertsTest { channel: test.channel }, Source::Daemon)
         }
         AlertsCommand::Silence(silence) => {
             let for_seconds = seconds(&silence)?;
-            let config = configuration::load(silence.config.as_deref())?.config;
+            let config = configuration::settings(silence.config.as_deref())?;
             ask::done(&config, &ControlRequest::AlertsSilence { name: silence.name, for_seconds }, Source::Daemon)
         }
         AlertsCommand::Unsilence(unsilence) => {
-            let config = configuration::load(unsilence.config.as_deref())?.config;
+            let config = configuration::settings(unsilence.config.as_deref())?;
             ask::done(&config, &ControlRequest::AlertsUnsilence { name: unsilence.name }, Source::Daemon)
         }
     }

@@ -52,7 +52,7 @@ impl ClusterArguments<'_> {
         if self.config.is_none() && self.cluster.is_none() && !configuration::path(None).exists() {
             return plain_cluster("localhost:9092");
         }
-        let mut config = configuration::load(self.config)?.config;
+        let mut config = configuration::settings(self.config)?;
         let name = self.cluster.unwrap_or("default");
         let names: Vec<String> = config.clusters.keys().cloned().collect();
         config.clusters.remove(name).ok_or_else(|| {

@@ -23,6 +23,11 @@ pub(super) fn load(given: Option<&Path>) -> Result<Loaded, Failure> {
     Ok(load_file(&path, &Environment::of_process())?)
 }
 
+/// The same for a command that never says where in the file something stands.
+pub(super) fn settings(given: Option<&Path>) -> Result<Config, Failure> {
+    load(given).map(|loaded| loaded.config)
+}
+
 /// Where the configuration is, whether it exists or not.
 pub(super) fn path(given: Option<&Path>) -> PathBuf {
     match (given, std::env::var_os(VARIABLE)) {

@@ -16,19 +16,19 @@ pub(super) fn dead_letters(command: DeadLetters, output: &mut Output<'_>) -> Res
     match command.command {
         DeadLettersCommand::List(list) => list_letters(list, output),
         DeadLettersCommand::Show(show) => {
-            let config = configuration::load(show.config.as_deref())?.config;
+            let config = configuration::settings(show.config.as_deref())?;
             let request = ControlRequest::DeadLetterShow { id: show.id };
             let letter = ask::document(&config, &request, Source::DaemonOrState)?;
             if show.json { output.json(&letter) } else { output.text(&shown(&letter)) }
         }
         DeadLettersCommand::Replay(replay) => {
             let selection = selection(replay.ids, replay.all, None)?;
-            let config = configuration::load(replay.config.as_deref())?.config;
+            let config = configuration::settings(replay.config.as_deref())?;
             ask::done(&config, &ControlRequest::DeadLettersReplay { selection }, Source::Daemon)
         }
         DeadLettersCommand::Purge(purge) => purge_letters(purge),
         DeadLettersCommand::Export(export) => {
-            let config = configuration::load(export.config.as_deref())?.config;
+            let config = configuration::settings(export.config.as_deref())?;
             let letters = ask::document(&config, &ControlRequest::DeadLettersExport, Source::DaemonOrState)?;
             ask::lines(ask::rows(&letters), output)
         }
@@ -36,7 +36,7 @@ pub(super) fn dead_letters(command: DeadLetters, output: &mut Output<'_>) -> Res
 }
 
 fn list_letters(list: DeadLettersList, output: &mut Output<'_>) -> Result<(), Failure> {
-    let config = configuration::load(list.config.as_deref())?.config;
+    let config = configuration::settings(list.config.as_deref())?;
     let filter = DeadLetterFilter { forward: list.forward, limit: list.limit };
     let letters = ask::document(&config, &ControlRequest::DeadLettersList { filter }, Source::DaemonOrState)?;
     if list.json {
@@ -68,7 +68,7 @@ fn purge_letters(purge: DeadLettersPurge) -> Result<(), Failure> {
         (None, false) => format!("delete {} dead letters", purge.ids.len()),
     };
     let selection = selection(purge.ids, purge.all, older_than.map(|age| age.as_secs()))?;
-    let config = configuration::load(purge.config.as_deref())?.config;
+    let config = configuration::settings(purge.config.as_deref())?;
     confirm(&what, purge.yes)?;
     ask::done(&config, &ControlRequest::DeadLettersPurge { selection }, Source::DaemonOrState)
 }

@@ -11,17 +11,17 @@ use crate::control::ControlRequest;
 pub(super) fn forwards(command: Forwards, output: &mut Output<'_>) -> Result<(), Failure> {
     match command.command {
         ForwardsCommand::List(list) => {
-            let config = configuration::load(list.config.as_deref())?.config;
+            let config = configuration::settings(list.config.as_deref())?;
             let status = status::fetch(&config)?;
             if list.json { output.json(&status.forwards) } else { output.table(&status::forwards(&status.forwards)) }
         }
         ForwardsCommand::Pause(pause) => {
-            let config = configuration::load(pause.config.as_deref())?.config;
+            let config = configuration::settings(pause.config.as_deref())?;
             configuration::forward(&config, Some(&pause.name))?;
             ask::done(&config, &ControlRequest::PauseForward { name: pause.name }, Source::DaemonOrState)
         }
         ForwardsCommand::Resume(resume) => {
-            let config = configuration::load(resume.config.as_deref())?.config;
+            let config = configuration::settings(resume.config.as_deref())?;
             configuration::forward(&config, Some(&resume.name))?;
             ask::done(&config, &ControlRequest::ResumeForward { name: resume.name }, Source::DaemonOrState)
         }

@@ -15,7 +15,7 @@ use crate::logic::position::RequestedPosition;
 pub(super) fn offsets(command: Offsets, output: &mut Output<'_>) -> Result<(), Failure> {
     match command.command {
         OffsetsCommand::Show(show) => {
-            let config = configuration::load(show.config.as_deref())?.config;
+            let config = configuration::settings(show.config.as_deref())?;
             let document = ask::document(&config, &ControlRequest::OffsetsShow, Source::DaemonOrState)?;
             if show.json {
                 return output.json(&document);
@@ -34,12 +34,12 @@ pub(super) fn offsets(command: Offsets, output: &mut Output<'_>) -> Result<(), F
         }
         OffsetsCommand::Set(set) => set_offsets(set),
         OffsetsCommand::Rename(rename) => {
-            let config = configuration::load(rename.config.as_deref())?.config;
+            let config = configuration::settings(rename.config.as_deref())?;
             let request = ControlRequest::OffsetsRename { old: rename.old, new: rename.new };
             ask::done(&config, &request, Source::DaemonOrState)
         }
         OffsetsCommand::Export(export) => {
-            let config = configuration::load(export.config.as_deref())?.config;
+            let config = configuration::settings(export.config.as_deref())?;
             output.json(&ask::document(&config, &ControlRequest::OffsetsExport, Source::DaemonOrState)?)
         }
         OffsetsCommand::Import(import) => import_offsets(import),
@@ -49,7 +49,7 @@ pub(super) fn offsets(command: Offsets, output: &mut Output<'_>) -> Result<(), F
 fn set_offsets(set: OffsetsSet) -> Result<(), Failure> {
     let position: RequestedPosition = set.position.parse().map_err(|error| Failure::Usage(format!("{error}")))?;
     let (topic, partition) = topic_and_partition(&set.topic)?;
-    let config = configuration::load(set.config.as_deref())?.config;
+    let config = configuration::settings(set.config.as_deref())?;
     configuration::forward(&config, Some(&set.forward))?;
     confirm(&format!("make forward {} go on at {position} of {}", set.forward, set.topic), set.yes)?;
     let request = ControlRequest::OffsetsSet { forward: set.forward, topic, partition, position: position.to_string() };
@@ -57,7 +57,7 @@ fn set_offsets(set: OffsetsSet) -> Result<(), Failure> {
 }
 
 fn import_offsets(import: OffsetsImport) -> Result<(), Failure> {
-    let config = configuration::load(import.config.as_deref())?.config;
+    let config = configuration::settings(import.config.as_deref())?;
     let limit = u64::try_from(MAX_IMPORT).unwrap_or(u64::MAX);
     let mut text = Vec::new();
     std::io::stdin().lock().take(limit).read_to_end(&mut text).map_err(Failure::failed)?;

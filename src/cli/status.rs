@@ -30,7 +30,7 @@ const ROWS: usize = 20;
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 
 pub(super) fn status(command: Arguments, output: &mut Output<'_>) -> Result<(), Failure> {
-    let config = configuration::load(command.config.as_deref())?.config;
+    let config = configuration::settings(command.config.as_deref())?;
     if command.watch && !command.json && output.is_terminal() {
         return watch::watch(config, output);
     }

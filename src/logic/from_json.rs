@@ -52,6 +52,10 @@ impl Unreadable {
         self.path.insert_str(0, step);
         self
     }
+
+    fn within_item(self, index: usize) -> Self {
+        self.within(&format!("[{index}]"))
+    }
 }
 
 impl fmt::Display for Unreadable {
@@ -236,8 +240,9 @@ impl<T: FromJson> FromJson for Vec<T> {
     fn from_json(value: &Value) -> Result<Self, Unreadable> {
         let items = value.as_array().ok_or_else(|| Unreadable::expected("an array"))?;
         let mut read = Self::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
-            read.push(T::from_json(item).map_err(|unreadable| unreadable.within(&format!("[{index}]")))?);
+        for item in items {
+            // The length is the index.
+            read.push(T::from_json(item).map_err(|unreadable| unreadable.within_item(read.len()))?);
         }
         Ok(read)
     }
