@@ -1,28 +1,39 @@
 //! The requests that we send: their names, the versions of them that we speak, and the check and the size that their
 //! answers have to pass.
 //!
+//! What is the same for all of them is in `RequestKind`, so that what carries them to a broker is not made anew for each.
 //! A request that is not listed here cannot be sent, so no answer is decoded without a check.
 
 use kafka_protocol::messages as m;
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, VersionRange};
 
 use super::shape::MessageShape;
 use super::shapes;
 
 /// A request and its answer.
-pub(crate) trait Api: Encodable + HeaderVersion + Message + Send {
+pub(crate) trait Api: Encodable + Send {
     /// What a broker answers with.
-    type Answer: Decodable + HeaderVersion + Message + Send;
-    /// The protocol's number for it.
-    const KEY: i16;
+    type Answer: Decodable + Default + Send;
+    /// All else that there is to know about it.
+    const KIND: &'static RequestKind;
+}
+
+/// What there is to know about a request, apart from its fields.
+pub(crate) struct RequestKind {
     /// Kafka's name for it, for error texts.
-    const NAME: &'static str;
-    /// The versions that we fill in and understand, first and last.
-    const SPOKEN: (i16, i16);
+    pub(super) name: &'static str,
+    /// The protocol's number for it.
+    pub(super) key: i16,
+    /// The versions that we and kafka-protocol both speak, first and last.
+    pub(super) versions: (i16, i16),
     /// The structure of the answer.
-    const SHAPE: &'static MessageShape;
+    pub(super) shape: &'static MessageShape,
     /// The largest answer in bytes that is taken in.
-    const MAX_ANSWER: usize;
+    pub(super) max_answer: usize,
+    /// The version of the request's header in a version of the request.
+    pub(super) request_header: fn(i16) -> i16,
+    /// The version of the answer's header in a version of the request.
+    pub(super) answer_header: fn(i16) -> i16,
 }
 
 const KIB: usize = 1024;
@@ -36,24 +47,28 @@ const ORDINARY: usize = 32 * MIB;
 const RECORDS: usize = 128 * MIB;
 
 macro_rules! apis {
-    ($($request:ident -> $answer:ident, $key:literal, $name:literal, $versions:expr, $shape:ident, $max:expr;)*) => {$(
-        impl Api for m::$request {
+    ($($request:ident -> $answer:ident, $key:literal, $name:literal, $versions:expr, $shape:ident, $max:expr;)*) => {
+        $(impl Api for m::$request {
             type Answer = m::$answer;
-            const KEY: i16 = $key;
-            const NAME: &'static str = $name;
-            const SPOKEN: (i16, i16) = $versions;
-            const SHAPE: &'static MessageShape = &shapes::$shape;
-            const MAX_ANSWER: usize = $max;
-        }
-    )*
+            const KIND: &'static RequestKind = &RequestKind {
+                name: $name,
+                key: $key,
+                versions: common($versions, <m::$request as Message>::VERSIONS, <m::$answer as Message>::VERSIONS),
+                shape: &shapes::$shape,
+                max_answer: $max,
+                request_header: <m::$request as HeaderVersion>::header_version,
+                answer_header: <m::$answer as HeaderVersion>::header_version,
+            };
+        })*
 
-    /// The versions of the request with this key that we and kafka-protocol both speak; none where we never send it.
-    pub(super) fn spoken(key: i16) -> Option<(i16, i16)> {
-        match key {
-            $($key => Some(ours::<m::$request>()),)*
-            _ => None,
-        }
-    }};
+        /// Every request that we send.
+        const KINDS: &[&RequestKind] = &[$(<m::$request as Api>::KIND),*];
+    };
+}
+
+/// The versions of the request with this key that we and kafka-protocol both speak; none where we never send it.
+pub(super) fn spoken(key: i16) -> Option<(i16, i16)> {
+    KINDS.iter().find(|kind| kind.key == key).map(|kind| kind.versions)
 }
 
 /// Whether a broker that gets this request twice does no more than once. What makes or deletes something would be told
@@ -65,10 +80,16 @@ pub(super) const fn may_be_sent_twice(key: i16) -> bool {
     !matches!(key, CREATE_TOPICS | DELETE_TOPICS | DELETE_GROUPS)
 }
 
-/// kafka-protocol announces ranges for requests as a whole that some of its messages do not decode.
-pub(super) fn ours<R: Api>() -> (i16, i16) {
-    let (request, answer) = (<R as Message>::VERSIONS, <R::Answer as Message>::VERSIONS);
-    (R::SPOKEN.0.max(request.min).max(answer.min), R::SPOKEN.1.min(request.max).min(answer.max))
+/// The versions that `ours` (first and last), the request's and the answer's ranges have in common: kafka-protocol
+/// announces ranges for requests as a whole that some of its messages do not decode.
+const fn common(ours: (i16, i16), request: VersionRange, answer: VersionRange) -> (i16, i16) {
+    const fn larger(one: i16, other: i16) -> i16 {
+        if one > other { one } else { other }
+    }
+    const fn smaller(one: i16, other: i16) -> i16 {
+        if one < other { one } else { other }
+    }
+    (larger(ours.0, larger(request.min, answer.min)), smaller(ours.1, smaller(request.max, answer.max)))
 }
 
 // Metadata from 4 on: before that, asking for a topic created it. SaslHandshake 1: version 0 is followed by bare tokens

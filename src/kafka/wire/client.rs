@@ -15,6 +15,7 @@ use super::api::Api;
 use super::connect::Target;
 use super::error::{Error, ErrorKind};
 use super::link::Link;
+use super::question::{Asked, Question};
 use super::versions::BrokerVersions;
 use crate::config::schema::{ClusterSettings, HostPort};
 use crate::logic::record::TopicPartition;
@@ -109,25 +110,49 @@ impl Client {
         broker: i32,
         limit: i16,
         patience: Duration,
-        build: impl Fn(i16) -> R,
+        build: impl Fn(i16) -> R + Send,
     ) -> Result<(i16, R::Answer), Error> {
-        let address = self.address(broker, R::NAME)?;
-        let link = self.link(&address, R::NAME)?;
-        self.count_request();
-        link.call(limit, patience, build).await.map_err(|kind| self.error(&address, R::NAME, kind))
+        let mut asked = Asked::new(build);
+        let version = self.put(&mut asked, broker, limit, patience).await?;
+        Ok((version, asked.answer))
     }
 
     /// Asks one broker after the other, connected ones first, until one answers.
     ///
     /// # Errors
     /// The one error of the only broker, or `NobodyAnswered` with those of all.
-    pub(in crate::kafka) async fn ask_any<R: Api>(&self, build: impl Fn(i16) -> R) -> Result<(i16, R::Answer), Error> {
+    pub(in crate::kafka) async fn ask_any<R: Api>(
+        &self,
+        build: impl Fn(i16) -> R + Send,
+    ) -> Result<(i16, R::Answer), Error> {
+        let mut asked = Asked::new(build);
+        let version = self.put_to_any(&mut asked).await?;
+        Ok((version, asked.answer))
+    }
+
+    /// Puts a question to `broker`; returns the version in which it was asked.
+    async fn put(
+        &self,
+        question: &mut dyn Question,
+        broker: i32,
+        limit: i16,
+        patience: Duration,
+    ) -> Result<i16, Error> {
+        let request = question.kind().name;
+        let address = self.address(broker, request)?;
+        let link = self.link(&address, request)?;
+        self.count_request();
+        link.ask(question, limit, patience).await.map_err(|kind| self.error(&address, request, kind))
+    }
+
+    async fn put_to_any(&self, question: &mut dyn Question) -> Result<i16, Error> {
+        let request = question.kind().name;
         let mut errors = Vec::new();
-        for (address, link) in self.candidates(R::NAME)? {
+        for (address, link) in self.candidates(request)? {
             self.count_request();
-            match link.call(i16::MAX, Duration::ZERO, &build).await {
-                Ok(answer) => return Ok(answer),
-                Err(kind) => errors.push(self.error(&address, R::NAME, kind)),
+            match link.ask(question, i16::MAX, Duration::ZERO).await {
+                Ok(version) => return Ok(version),
+                Err(kind) => errors.push(self.error(&address, request, kind)),
             }
         }
         if errors.len() == 1
@@ -136,7 +161,7 @@ impl Client {
             return Err(error);
         }
         let broker = errors.iter().map(|error| error.broker.as_str()).collect::<Vec<_>>().join(", ");
-        Err(Error { broker, request: R::NAME, kind: ErrorKind::NobodyAnswered(errors) })
+        Err(Error { broker, request, kind: ErrorKind::NobodyAnswered(errors) })
     }
 
     /// An error of `broker`, named as people know it.

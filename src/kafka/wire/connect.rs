@@ -14,9 +14,10 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use super::api::Api;
-use super::connection::{Connection, Socket, decode};
+use super::connection::{Connection, Socket};
 use super::error::ErrorKind;
 use super::frame::broken;
+use super::question::{decode, encode};
 use super::versions::BrokerVersions;
 use crate::clock;
 use crate::config::schema::{HostPort, SaslSettings};
@@ -106,15 +107,16 @@ fn first_contact(error: ErrorKind, tls: bool) -> ErrorKind {
 /// Asks for the versions. An old broker answers a version that it does not know with error 35 in the format of
 /// version 0 (KIP-511), which is readable by everyone.
 async fn api_versions(connection: &Connection) -> Result<BrokerVersions, ErrorKind> {
-    let (_, highest) = ApiVersionsRequest::SPOKEN;
+    let kind = ApiVersionsRequest::KIND;
+    let (_, highest) = kind.versions;
     let request = ApiVersionsRequest::default()
         .with_client_software_name(StrBytes::from_static_str("barnabas"))
         .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
-    let body = connection.exchange(&request, highest, Duration::ZERO).await?;
+    let body = connection.exchange(kind, highest, Duration::ZERO, encode(&request, highest)?).await?;
     let code = body.first_chunk::<2>().map(|bytes| i16::from_be_bytes(*bytes));
     let answer = if code == Some(UNSUPPORTED_VERSION) {
         let known = decode::<ApiVersionsRequest>(body, 0)?;
-        let version = ranges(&known).0.get(&ApiVersionsRequest::KEY).map_or(0, |&(_, last)| last.clamp(0, 2));
+        let version = ranges(&known).0.get(&kind.key).map_or(0, |&(_, last)| last.clamp(0, 2));
         connection.call(&ApiVersionsRequest::default(), version, Duration::ZERO).await?
     } else {
         decode::<ApiVersionsRequest>(body, highest)?

@@ -8,17 +8,17 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, oneshot};
 
-use super::api::Api;
+use super::api::{Api, RequestKind};
 use super::error::ErrorKind;
 use super::frame::{self, Inbox, broken};
+use super::question::{Question, decode, encode};
 use super::shape::after_header_tags;
 use super::versions::BrokerVersions;
 use crate::logic::moment::Moment;
-use kafka_protocol::protocol::{Decodable, HeaderVersion};
 
 /// Brokers close idle connections after ten minutes (connections.max.idle.ms); we are a little earlier, so that no
 /// request meets one that is just being closed.
@@ -95,30 +95,43 @@ impl Connection {
         version: i16,
         patience: Duration,
     ) -> Result<R::Answer, ErrorKind> {
-        let body = self.exchange(request, version, patience).await?;
+        let body = self.exchange(R::KIND, version, patience, encode(request, version)?).await?;
         decode::<R>(body, version)
     }
 
-    /// As `call`, but the answer's body as it came, without the header.
-    pub(super) async fn exchange<R: Api>(
+    /// As `call`, with a question, which has the answer afterwards.
+    pub(super) async fn ask(
         &self,
-        request: &R,
+        question: &mut dyn Question,
         version: i16,
         patience: Duration,
+    ) -> Result<(), ErrorKind> {
+        let body = self.exchange(question.kind(), version, patience, question.encode(version)?).await?;
+        question.decode(body, version)
+    }
+
+    /// Sends a request's `body` and returns that of the answer as it came, both without their headers.
+    pub(super) async fn exchange(
+        &self,
+        kind: &RequestKind,
+        version: i16,
+        patience: Duration,
+        body: BytesMut,
     ) -> Result<Bytes, ErrorKind> {
         // Wraps to negative numbers after two thousand million requests, which are as good.
         let correlation_id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let frame = frame::encode(request, version, correlation_id, &self.client_id)?;
+        let frame = frame::encode(kind, version, correlation_id, &self.client_id, &body)?;
+        drop(body);
         let (answer, answered) = oneshot::channel();
         let waiting =
-            Waiting { correlation_id, max_answer: R::MAX_ANSWER, limit: self.limit.saturating_add(patience), answer };
+            Waiting { correlation_id, max_answer: kind.max_answer, limit: self.limit.saturating_add(patience), answer };
         if self.jobs.send(Job { frame, waiting }).await.is_err() {
             return Err(self.reason().await);
         }
         let Ok(mut frame) = answered.await else { return Err(self.reason().await) };
         frame.advance(4.min(frame.len()));
-        if R::Answer::header_version(version) >= 1 {
-            let rest = after_header_tags(&frame).map_err(|error| malformed::<R>(version, &error))?.len();
+        if (kind.answer_header)(version) >= 1 {
+            let rest = after_header_tags(&frame).map_err(|error| kind.malformed(version, &error))?.len();
             frame.advance(frame.len().saturating_sub(rest));
         }
         Ok(frame)
@@ -129,16 +142,6 @@ impl Connection {
         self.jobs.closed().await;
         self.end.get().cloned().unwrap_or_else(|| ErrorKind::Closed("it was closed by us".to_owned()))
     }
-}
-
-/// Decodes an answer after its structure was checked; nothing may be left over.
-pub(super) fn decode<R: Api>(mut body: Bytes, version: i16) -> Result<R::Answer, ErrorKind> {
-    R::SHAPE.check(&body, version).map_err(|error| malformed::<R>(version, &error))?;
-    <R::Answer as Decodable>::decode(&mut body, version).map_err(|error| malformed::<R>(version, &error))
-}
-
-fn malformed<R: Api>(version: i16, error: &dyn std::fmt::Display) -> ErrorKind {
-    ErrorKind::Protocol(format!("its answer to {} version {version} makes no sense: {error}", R::NAME))
 }
 
 /// The task: ends when the last handle is gone and all is answered, or when something goes wrong.

@@ -12,8 +12,9 @@ use kafka_protocol::messages::RequestHeader;
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::api::Api;
+use super::api::RequestKind;
 use super::error::ErrorKind;
+use super::question::unsayable;
 use crate::clock;
 use crate::tls;
 
@@ -22,29 +23,24 @@ const LEAST_BYTES_PER_SECOND: u64 = 32 * 1024;
 /// Room for most answers.
 const FIRST_ROOM: usize = 4 * 1024;
 
-/// `request` with its header and length, ready to be written.
-pub(super) fn encode<R: Api>(
-    request: &R,
+/// A request's `body` with its header and length, ready to be written.
+pub(super) fn encode(
+    kind: &RequestKind,
     version: i16,
     correlation_id: i32,
     client_id: &str,
+    body: &[u8],
 ) -> Result<Bytes, ErrorKind> {
     let header = RequestHeader::default()
-        .with_request_api_key(R::KEY)
+        .with_request_api_key(kind.key)
         .with_request_api_version(version)
         .with_correlation_id(correlation_id)
         .with_client_id(Some(StrBytes::from_string(client_id.to_owned())));
-    let mut body = BytesMut::new();
-    header
-        .encode(&mut body, R::header_version(version))
-        .and_then(|()| request.encode(&mut body, version))
-        .map_err(|error| ErrorKind::Unsupported(format!("cannot be said in version {version}: {error}")))?;
-    let length = i32::try_from(body.len())
+    let mut head = BytesMut::new();
+    header.encode(&mut head, (kind.request_header)(version)).map_err(|error| unsayable(version, &error))?;
+    let length = i32::try_from(head.len().saturating_add(body.len()))
         .map_err(|_| ErrorKind::Unsupported("the request is larger than a frame can be".to_owned()))?;
-    let mut frame = BytesMut::with_capacity(body.len().saturating_add(4));
-    frame.extend_from_slice(&length.to_be_bytes());
-    frame.extend_from_slice(&body);
-    Ok(frame.freeze())
+    Ok(Bytes::from([&length.to_be_bytes()[..], &head, body].concat()))
 }
 
 /// The reading side of a connection: the socket and what was read ahead.
@@ -145,5 +141,26 @@ pub(super) fn broken(error: &io::Error) -> ErrorKind {
         Some(error) => ErrorKind::Security(tls::explain(error)),
         None if error.kind() == io::ErrorKind::UnexpectedEof => ErrorKind::Closed("the broker closed it".to_owned()),
         None => ErrorKind::Closed(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::wire::api::Api;
+    use kafka_protocol::messages::ListGroupsRequest;
+
+    #[test]
+    fn a_request_is_its_length_its_header_and_its_body() {
+        let start =
+            |length: u8, version: u8| [&[0, 0, 0, length, 0, 16, 0, version, 0, 0, 0, 7, 0, 3][..], b"bob"].concat();
+        let cases: [(i16, &[u8], Vec<u8>, &str); 2] = [
+            (2, &[], start(13, 2), "key, version, correlation id and client id"),
+            (3, &[9], [start(15, 3), vec![0, 9]].concat(), "a flexible version: no tagged fields in the header"),
+        ];
+        for (version, body, expected, why) in cases {
+            let frame = encode(ListGroupsRequest::KIND, version, 7, "bob", body);
+            assert_eq!(frame.map(|frame| frame.to_vec()), Ok(expected), "{why}");
+        }
     }
 }

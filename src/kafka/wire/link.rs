@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use kafka_protocol::protocol::Decodable;
 use tokio::sync::Mutex;
 
-use super::api::{Api, may_be_sent_twice};
+use super::api::may_be_sent_twice;
 use super::connect::{self, Target};
 use super::connection::Connection;
 use super::error::ErrorKind;
+use super::question::Question;
 use super::versions::BrokerVersions;
 use crate::clock;
 use crate::logic::moment::Moment;
@@ -64,28 +64,26 @@ impl Link {
         }
     }
 
-    /// Builds a request for the version that this broker speaks, at most `limit`, sends it and returns the answer.
-    pub(super) async fn call<R: Api>(
+    /// Asks in the version that this broker speaks, at most `limit`, which is returned; the question has the answer.
+    pub(super) async fn ask(
         &self,
+        question: &mut dyn Question,
         limit: i16,
         patience: Duration,
-        build: impl Fn(i16) -> R,
-    ) -> Result<(i16, R::Answer), ErrorKind>
-    where
-        R::Answer: Decodable,
-    {
+    ) -> Result<i16, ErrorKind> {
+        let kind = question.kind();
         let mut again = true;
         loop {
             let lease = self.connection().await?;
-            let version = lease.connection.versions.best::<R>(limit)?;
-            match lease.connection.call(&build(version), version, patience).await {
-                Ok(answer) => {
+            let version = lease.connection.versions.best_of(kind, limit)?;
+            match lease.connection.ask(question, version, patience).await {
+                Ok(()) => {
                     self.failures.store(0, Ordering::Relaxed);
-                    return Ok((version, answer));
+                    return Ok(version);
                 }
                 // The broker may have closed it before it saw the request.
-                Err(ErrorKind::Closed(_)) if lease.used_before && again && may_be_sent_twice(R::KEY) => again = false,
-                Err(ErrorKind::Closed(reason)) if !may_be_sent_twice(R::KEY) => {
+                Err(ErrorKind::Closed(_)) if lease.used_before && again && may_be_sent_twice(kind.key) => again = false,
+                Err(ErrorKind::Closed(reason)) if !may_be_sent_twice(kind.key) => {
                     let reason = format!("{reason}; whether it was done is not known: look before you try again");
                     let error = ErrorKind::Closed(reason);
                     self.failed(&lease.connection, &error).await;

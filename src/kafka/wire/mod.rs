@@ -1,7 +1,8 @@
 //! Kafka's protocol over our own connections, on kafka-protocol's messages.
 //!
-//! From the bottom: `shape` and `shapes` check answers before they are decoded, `frame` reads and writes, `connection`
-//! runs one socket, `connect` opens it, `client` keeps one for each broker. What the requests mean is not known here.
+//! From the bottom: `shape` and `shapes` check answers before they are decoded, `question` turns requests into bytes and
+//! back, `frame` reads and writes, `connection` runs one socket, `connect` opens it, `client` keeps one for each broker.
+//! What the requests mean is not known here.
 
 mod api;
 mod client;
@@ -14,6 +15,7 @@ mod error;
 pub(crate) mod fake_peer;
 mod frame;
 mod link;
+mod question;
 mod shape;
 #[cfg(test)]
 mod shape_tests;

@@ -9,9 +9,9 @@ use kafka_protocol::protocol::{Encodable, StrBytes};
 use proptest::prelude::*;
 
 use super::api::Api;
-use super::connection::decode;
 use super::error::ErrorKind;
 use super::fake_peer::encoded;
+use super::question::decode;
 
 fn text(text: &'static str) -> StrBytes {
     StrBytes::from_static_str(text)
@@ -44,7 +44,7 @@ macro_rules! for_each_api {
 }
 
 fn versions<R: Api>() -> std::ops::RangeInclusive<i16> {
-    R::SPOKEN.0..=R::SPOKEN.1
+    R::KIND.versions.0..=R::KIND.versions.1
 }
 
 fn passes_in_every_version<R: Api>(sample: &dyn Fn(i16) -> R::Answer)
@@ -53,8 +53,8 @@ where
 {
     for version in versions::<R>() {
         let bytes = encoded(&sample(version), version);
-        assert_eq!(R::SHAPE.check(&bytes, version), Ok(()), "{} version {version}", R::NAME);
-        assert_eq!(decode::<R>(bytes.into(), version), Ok(sample(version)), "{} version {version}", R::NAME);
+        assert_eq!(R::KIND.shape.check(&bytes, version), Ok(()), "{} version {version}", R::KIND.name);
+        assert_eq!(decode::<R>(bytes.into(), version), Ok(sample(version)), "{} version {version}", R::KIND.name);
     }
 }
 
@@ -70,10 +70,14 @@ where
     for version in versions::<R>() {
         let bytes = encoded(&sample(version), version);
         for length in 0..bytes.len() {
-            assert!(R::SHAPE.check(&bytes[..length], version).is_err(), "{} {version} cut to {length}", R::NAME);
+            assert!(
+                R::KIND.shape.check(&bytes[..length], version).is_err(),
+                "{} {version} cut to {length}",
+                R::KIND.name
+            );
         }
         let longer = [bytes.as_slice(), &[0]].concat();
-        assert!(R::SHAPE.check(&longer, version).is_err(), "{} {version} with a byte more", R::NAME);
+        assert!(R::KIND.shape.check(&longer, version).is_err(), "{} {version} with a byte more", R::KIND.name);
     }
 }
 

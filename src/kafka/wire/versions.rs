@@ -5,7 +5,7 @@
 use kafka_protocol::messages::ApiKey;
 use litemap::LiteMap;
 
-use super::api::{Api, ours, spoken};
+use super::api::{Api, RequestKind, spoken};
 use super::error::ErrorKind;
 
 /// What a broker announced in its answer to ApiVersions: first and last version of each request, by API key.
@@ -15,16 +15,22 @@ pub struct BrokerVersions(pub LiteMap<i16, (i16, i16)>);
 impl BrokerVersions {
     /// The version of `R` to use, at most `limit`.
     pub(crate) fn best<R: Api>(&self, limit: i16) -> Result<i16, ErrorKind> {
-        let needs = format!("this needs Kafka {} or later: ", since(R::KEY));
-        let Some(&(first, last)) = self.0.get(&R::KEY) else {
-            return Err(ErrorKind::Unsupported(format!("{needs}the broker does not know {} requests", R::NAME)));
+        self.best_of(R::KIND, limit)
+    }
+
+    /// The version of a request of this kind to use, at most `limit`.
+    pub(super) fn best_of(&self, kind: &RequestKind, limit: i16) -> Result<i16, ErrorKind> {
+        let needs = || format!("this needs Kafka {} or later: ", since(kind.key));
+        let Some(&(first, last)) = self.0.get(&kind.key) else {
+            return Err(ErrorKind::Unsupported(format!("{}the broker does not know {} requests", needs(), kind.name)));
         };
-        let (ours_first, ours_last) = ours::<R>();
+        let (ours_first, ours_last) = kind.versions;
         match common((first, last), (ours_first, ours_last.min(limit))) {
             Some(best) => Ok(best),
             None => Err(ErrorKind::Unsupported(format!(
-                "{needs}the broker speaks {} versions {first} to {last}, barnabas {ours_first} to {ours_last}",
-                R::NAME
+                "{}the broker speaks {} versions {first} to {last}, barnabas {ours_first} to {ours_last}",
+                needs(),
+                kind.name
             ))),
         }
     }
