@@ -9,8 +9,8 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::{BrokerId, ListOffsetsRequest, ListOffsetsResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use litemap::LiteMap;
-use tokio::task::JoinSet;
 
+use super::at_once::all_at_once;
 use super::metadata::{ClusterMetadata, TopicsWanted};
 use super::wire::{Client, Error, ErrorKind, KafkaError};
 use crate::logic::moment::Timestamp;
@@ -75,15 +75,11 @@ impl Client {
     pub async fn list_offsets(&self, wanted: &[(TopicPartition, OffsetSpec)]) -> ListedOffsets {
         let wanted: LiteMap<TopicPartition, OffsetSpec> = wanted.iter().cloned().collect();
         let mut listed = Vec::new();
-        let mut tasks = JoinSet::new();
-        for ((leader, isolation), partitions) in self.by_leader(wanted, &mut listed).await {
-            let client = self.clone();
-            tasks.spawn(async move { client.list_offsets_at(leader, isolation, &partitions).await });
-        }
-        while let Some(answers) = tasks.join_next().await {
-            // A task of ours neither panics nor is cancelled while this one lives.
-            listed.extend(answers.unwrap_or_default());
-        }
+        let by_leader = self.by_leader(wanted, &mut listed).await;
+        let questions = by_leader
+            .iter()
+            .map(|((leader, isolation), partitions)| self.list_offsets_at(*leader, *isolation, partitions));
+        listed.extend(all_at_once(questions).await.into_iter().flatten());
         listed.into_iter().collect()
     }
 

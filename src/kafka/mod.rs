@@ -15,4 +15,5 @@ pub mod records;
 pub mod survey;
 pub mod wire;
 
+mod at_once;
 mod sasl;

@@ -4,12 +4,13 @@
 //! asked is not known here.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use kafka_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
 use litemap::LiteMap;
-use tokio::task::JoinSet;
 
+use crate::kafka::at_once::all_at_once;
 use crate::kafka::groups::{SEVERAL_KEYS, passes};
 use crate::kafka::wire::{Client, Error, ErrorKind};
 use crate::logic::sorted_set::SortedSet;
@@ -20,29 +21,38 @@ const AT_ONCE: usize = 100;
 /// What each group came to.
 pub type PerGroup<T> = LiteMap<String, Result<T, Error>>;
 
+/// Asks a coordinator about some of its groups.
+pub(super) type Ask<T> = for<'a> fn(&'a Client, i32, &'a [String]) -> Answers<'a, T>;
+
+/// What a coordinator says about some groups, once it does.
+pub(super) type Answers<'a, T> = Pin<Box<dyn Future<Output = PerGroup<T>> + Send + 'a>>;
+
 /// The same error for all of `groups`.
 pub(super) fn all_failed<T>(groups: &[String], error: &Error) -> PerGroup<T> {
     groups.iter().map(|group| (group.clone(), Err(error.clone()))).collect()
 }
 
 impl Client {
-    /// Asks the coordinators of `groups`, each about its own, by `request` (for error texts); an answer or an error for every group.
-    pub(super) async fn each_group<T, F>(
-        &self,
-        request: &'static str,
-        groups: &[String],
-        ask: impl Fn(Self, i32, Vec<String>) -> F,
-    ) -> PerGroup<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = PerGroup<T>> + Send + 'static,
-    {
+    /// Asks the coordinators of `groups`, each about its own, by `request` (for error texts); an answer or an error for
+    /// every group.
+    pub(super) async fn each_group<T>(&self, request: &'static str, groups: &[String], ask: Ask<T>) -> PerGroup<T> {
         let mut patience = self.patience();
         let mut results = PerGroup::new();
         let mut wanted: SortedSet<String> = groups.iter().cloned().collect();
         loop {
+            let (questions, lost) = self.by_coordinator(std::mem::take(&mut wanted)).await;
+            let asked = questions.iter().map(|(coordinator, groups)| ask(self, *coordinator, groups));
+            let asked: Vec<Answers<'_, T>> = asked.collect();
+            let mut answers: PerGroup<T> = lost.into_iter().map(|(group, error)| (group, Err(error))).collect();
+            for some in all_at_once(asked).await {
+                answers.extend(some);
+            }
+            for (coordinator, groups) in questions {
+                for group in groups {
+                    answers.entry(group).or_insert_with(|| Err(self.group_left_out(coordinator, request)));
+                }
+            }
             let mut passing = None;
-            let answers = self.each_group_once(request, std::mem::take(&mut wanted), &ask).await;
             for (group, result) in &answers {
                 if let Err(error) = result {
                     self.known().coordinators.remove(group);
@@ -60,43 +70,20 @@ impl Client {
         }
     }
 
-    async fn each_group_once<T, F>(
-        &self,
-        request: &'static str,
-        groups: SortedSet<String>,
-        ask: &impl Fn(Self, i32, Vec<String>) -> F,
-    ) -> PerGroup<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = PerGroup<T>> + Send + 'static,
-    {
-        let mut results = Vec::new();
+    /// Who is to be asked about which of `groups`, and why nobody can be about the others.
+    async fn by_coordinator(&self, groups: SortedSet<String>) -> (Vec<(i32, Vec<String>)>, Vec<(String, Error)>) {
         let mut by_coordinator: LiteMap<i32, Vec<String>> = LiteMap::new();
+        let mut lost = Vec::new();
         for (group, coordinator) in self.find_coordinators(groups).await {
             match coordinator {
                 Ok(coordinator) => by_coordinator.entry(coordinator).or_default().push(group),
-                Err(error) => results.push((group, Err(error))),
+                Err(error) => lost.push((group, error)),
             }
         }
-        let mut tasks = JoinSet::new();
-        for (coordinator, groups) in by_coordinator {
-            for some in groups.chunks(AT_ONCE) {
-                let asked = ask(self.clone(), coordinator, some.to_vec());
-                let (client, some) = (self.clone(), some.to_vec());
-                tasks.spawn(async move {
-                    let mut answers = asked.await;
-                    for group in some {
-                        answers.entry(group).or_insert_with(|| Err(client.group_left_out(coordinator, request)));
-                    }
-                    answers
-                });
-            }
-        }
-        while let Some(answers) = tasks.join_next().await {
-            // A task of ours neither panics nor is cancelled while this one lives.
-            results.extend(answers.unwrap_or_default());
-        }
-        results.into_iter().collect()
+        let questions = by_coordinator
+            .iter()
+            .flat_map(|(coordinator, groups)| groups.chunks(AT_ONCE).map(|some| (*coordinator, some.to_vec())));
+        (questions.collect(), lost)
     }
 
     /// The coordinator of each group, from memory where it is known.

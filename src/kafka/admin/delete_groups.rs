@@ -11,8 +11,8 @@ use crate::kafka::wire::{Client, ErrorKind};
 impl Client {
     /// Deletes `groups`. One with members answers NON_EMPTY_GROUP, one that is not there GROUP_ID_NOT_FOUND.
     pub async fn delete_groups(&self, groups: &[String]) -> PerGroup<()> {
-        self.each_group("DeleteGroups", groups, |client, coordinator, groups| async move {
-            client.delete_groups_at(coordinator, &groups).await
+        self.each_group("DeleteGroups", groups, |client, coordinator, groups| {
+            Box::pin(client.delete_groups_at(coordinator, groups))
         })
         .await
     }

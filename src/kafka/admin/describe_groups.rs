@@ -75,8 +75,8 @@ impl Client {
     /// GROUP_ID_NOT_FOUND with the broker's text where the group is of a type that is not described here, such as a
     /// share group: then it is unknown whether it has members.
     pub async fn describe_groups(&self, groups: &[String]) -> PerGroup<GroupDescription> {
-        self.each_group("DescribeGroups", groups, |client, coordinator, groups| async move {
-            client.describe_groups_at(coordinator, &groups).await
+        self.each_group("DescribeGroups", groups, |client, coordinator, groups| {
+            Box::pin(client.describe_groups_at(coordinator, groups))
         })
         .await
     }

@@ -33,8 +33,8 @@ pub type GroupOffsets = PerPartition<CommittedOffset>;
 impl Client {
     /// All committed offsets of each group; none at all for a group that does not exist.
     pub async fn group_offsets(&self, groups: &[String]) -> PerGroup<GroupOffsets> {
-        self.each_group("OffsetFetch", groups, |client, coordinator, groups| async move {
-            client.group_offsets_at(coordinator, &groups).await
+        self.each_group("OffsetFetch", groups, |client, coordinator, groups| {
+            Box::pin(client.group_offsets_at(coordinator, groups))
         })
         .await
     }

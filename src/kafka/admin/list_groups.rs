@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use kafka_protocol::messages::ListGroupsRequest;
 use litemap::LiteMap;
-use tokio::task::JoinSet;
 
+use crate::kafka::at_once::all_at_once;
 use crate::kafka::groups::passes;
 use crate::kafka::metadata::TopicsWanted;
 use crate::kafka::wire::{Client, Error, ErrorKind};
@@ -42,22 +42,15 @@ impl Client {
     /// When no broker answers at all; where some do, `missing` has the errors of the others.
     pub async fn list_groups(&self) -> Result<GroupListing, Error> {
         let metadata = self.metadata(TopicsWanted::NoTopics).await?;
-        let mut tasks = JoinSet::new();
-        for broker in metadata.brokers.keys().copied() {
-            let client = self.clone();
-            tasks.spawn(async move { client.list_groups_at(broker).await });
-        }
         let mut listing = GroupListing::default();
         let mut answered = false;
-        while let Some(answer) = tasks.join_next().await {
+        for answer in all_at_once(metadata.brokers.keys().map(|broker| self.list_groups_at(*broker))).await {
             match answer {
-                Ok(Ok(groups)) => {
+                Ok(groups) => {
                     answered = true;
                     listing.groups.extend(groups);
                 }
-                Ok(Err(error)) => listing.missing.push(error),
-                // A task of ours neither panics nor is cancelled while this one lives.
-                Err(_) => {}
+                Err(error) => listing.missing.push(error),
             }
         }
         listing.missing.sort_by(|a, b| a.broker.cmp(&b.broker));

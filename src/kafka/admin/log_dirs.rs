@@ -9,8 +9,8 @@ use kafka_protocol::messages::describe_log_dirs_response::DescribeLogDirsResult;
 use kafka_protocol::messages::{DescribeLogDirsRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use litemap::LiteMap;
-use tokio::task::JoinSet;
 
+use crate::kafka::at_once::all_at_once;
 use crate::kafka::wire::{Client, Error, ErrorKind, KafkaError};
 use crate::logic::record::TopicPartition;
 
@@ -57,17 +57,8 @@ pub type PerBroker<T> = LiteMap<i32, Result<T, Error>>;
 impl Client {
     /// The directories of each broker in `wanted`, all asked at once.
     pub async fn log_dirs(&self, wanted: LiteMap<i32, ReplicasWanted>) -> PerBroker<Vec<LogDir>> {
-        let mut tasks = JoinSet::new();
-        for (broker, replicas) in wanted {
-            let client = self.clone();
-            tasks.spawn(async move { (broker, client.log_dirs_at(broker, &replicas).await) });
-        }
-        // A task of ours neither panics nor is cancelled while this one lives.
-        let mut found = LiteMap::new();
-        while let Some(answer) = tasks.join_next().await {
-            found.extend(answer.ok());
-        }
-        found
+        let ask = async |broker, replicas| (broker, self.log_dirs_at(broker, &replicas).await);
+        all_at_once(wanted.into_iter().map(|(broker, replicas)| ask(broker, replicas))).await.into_iter().collect()
     }
 
     async fn log_dirs_at(&self, broker: i32, wanted: &ReplicasWanted) -> Result<Vec<LogDir>, Error> {
