@@ -83,7 +83,7 @@ impl Client {
     pub async fn fetch(&self, broker: i32, request: FetchRequest) -> Result<FetchResponse, Error> {
         let all_ids = request.partitions.iter().all(|partition| partition.topic_id.is_some());
         let limit = if all_ids { i16::MAX } else { TOPIC_IDS - 1 };
-        let (_, answer) = self.ask(broker, limit, request.max_wait, |version| encode(&request, version)).await?;
+        let (_, answer) = self.ask(broker, limit, request.max_wait, &|version| encode(&request, version)).await?;
         match ErrorKind::from_code(answer.error_code, None) {
             Some(kind) => Err(self.error_at(broker, "Fetch", kind)),
             None => Ok(understand(answer, &request)),

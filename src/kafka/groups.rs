@@ -7,6 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages as m;
+use kafka_protocol::messages::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
+    OffsetFetchResponseTopics,
+};
 use kafka_protocol::protocol::StrBytes;
 use litemap::LiteMap;
 
@@ -109,7 +113,7 @@ impl Client {
     pub(super) async fn find_coordinator_once(&self, group: &str) -> Result<i32, Error> {
         let key = StrBytes::from_string(group.to_owned());
         let (_, answer) = self
-            .ask_any(|version| {
+            .ask_any(&|version| {
                 let request = m::FindCoordinatorRequest::default().with_key_type(0);
                 if version >= SEVERAL_KEYS {
                     request.with_coordinator_keys(vec![key.clone()])
@@ -159,21 +163,13 @@ impl Client {
         let coordinator = self.coordinator(group).await?;
         let wanted = by_topic(partitions);
         let request = |version| offset_fetch(group, &wanted, version);
-        let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, request).await?;
+        let (version, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, &request).await?;
         let failed = |code| {
             let kind = ErrorKind::from_code(code, None)?;
             Some(self.error_at(coordinator, "OffsetFetch", kind))
         };
         let mut answers = Vec::new();
-        if let Some(error) = failed(answer.error_code) {
-            return Err(error);
-        }
-        for topic in &answer.topics {
-            for it in &topic.partitions {
-                answers.push(((topic.name.to_string(), it.partition_index), (it.error_code, it.committed_offset)));
-            }
-        }
-        for group in &answer.groups {
+        for group in &offset_fetch_groups(answer, version, group) {
             if let Some(error) = failed(group.error_code) {
                 return Err(error);
             }
@@ -201,7 +197,7 @@ impl Client {
     async fn commit_offsets_once(&self, group: &str, offsets: &[Commit]) -> Result<PerPartition<()>, Error> {
         let coordinator = self.coordinator(group).await?;
         let request = |version| offset_commit(group, offsets, version);
-        let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, request).await?;
+        let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, &request).await?;
         let mut codes = Vec::new();
         for topic in &answer.topics {
             for it in &topic.partitions {
@@ -284,6 +280,36 @@ fn offset_fetch(group: &str, wanted: &LiteMap<Arc<str>, SortedSet<i32>>, version
         OffsetFetchRequestTopic::default().with_name(name(topic)).with_partition_indexes(numbers(partitions))
     });
     m::OffsetFetchRequest::default().with_group_id(group).with_topics(Some(topics.collect()))
+}
+
+/// The groups of an answer to OffsetFetch, whichever format it came in: before `SEVERAL_GROUPS` it is about `asked` alone,
+/// and says the same in fields of its own.
+pub(super) fn offset_fetch_groups(
+    answer: m::OffsetFetchResponse,
+    version: i16,
+    asked: &str,
+) -> Vec<OffsetFetchResponseGroup> {
+    if version >= SEVERAL_GROUPS {
+        return answer.groups;
+    }
+    let partition = |it: OffsetFetchResponsePartition| {
+        OffsetFetchResponsePartitions::default()
+            .with_partition_index(it.partition_index)
+            .with_committed_offset(it.committed_offset)
+            .with_committed_leader_epoch(it.committed_leader_epoch)
+            .with_metadata(it.metadata)
+            .with_error_code(it.error_code)
+    };
+    let topic = |topic: OffsetFetchResponseTopic| {
+        OffsetFetchResponseTopics::default()
+            .with_name(topic.name)
+            .with_partitions(topic.partitions.into_iter().map(partition).collect())
+    };
+    let group = OffsetFetchResponseGroup::default()
+        .with_group_id(m::GroupId(StrBytes::from_string(asked.to_owned())))
+        .with_error_code(answer.error_code)
+        .with_topics(answer.topics.into_iter().map(topic).collect());
+    vec![group]
 }
 
 fn offset_commit(group: &str, offsets: &[Commit], version: i16) -> m::OffsetCommitRequest {

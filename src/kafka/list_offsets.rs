@@ -136,7 +136,7 @@ impl Client {
             wanted.keys().filter_map(|partition| Some((partition.clone(), epoch(partition)?))).collect()
         };
         let build = |version| request(wanted, &epochs, version).with_isolation_level(isolation);
-        let answer = self.ask(leader, i16::MAX, Duration::ZERO, build).await;
+        let answer = self.ask(leader, i16::MAX, Duration::ZERO, &build).await;
         let answers = match answer {
             Ok((_, answer)) => understand(&answer),
             Err(error) => {

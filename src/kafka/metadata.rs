@@ -89,7 +89,7 @@ impl Client {
     /// # Errors
     /// When none answers; the text has every broker's reason.
     pub async fn metadata(&self, topics: TopicsWanted) -> Result<Arc<ClusterMetadata>, Error> {
-        let (_, answer) = self.ask_any(|version| request(&topics, version)).await?;
+        let (_, answer) = self.ask_any(&|version| request(&topics, version)).await?;
         if let Some(kind) = ErrorKind::from_code(answer.error_code, None) {
             let broker = format!("cluster {}", self.settings().name);
             return Err(Error { broker, request: "Metadata", kind });

@@ -1,6 +1,6 @@
 //! Everything that speaks to Kafka. `wire` has the connections, the files beside it and in `admin` have one request
 //! each, `survey` asks about many things at once, `records` reads what a fetch brings, `reader` follows topics.
-//! `producer` is rskafka's. Decides nothing that a forward could decide.
+//! `at_once` waits for several brokers together, `producer` is rskafka's. Decides nothing that a forward could decide.
 
 pub mod admin;
 pub mod fetch;

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use litemap::LiteMap;
-use tokio::task::JoinSet;
 
+use super::at_once::all_at_once;
 use super::fetch::{FetchPartition, FetchRequest};
 use super::records::{self, Limits, Parsed};
 use super::wire::Client;
@@ -27,25 +27,15 @@ impl Client {
     /// partition is missing where there is no such record, it has no timestamp, or nobody answered. Leaders must be
     /// known: ask for offsets or metadata first.
     pub async fn first_timestamps(&self, from: &[(TopicPartition, i64)]) -> LiteMap<TopicPartition, Timestamp> {
-        let mut waiting = from.iter().cloned();
-        let mut tasks = JoinSet::new();
-        let mut found = Vec::new();
-        let mut start = |tasks: &mut JoinSet<_>| {
-            if let Some((partition, offset)) = waiting.next() {
-                let client = self.clone();
-                tasks.spawn(async move { (client.first_timestamp(&partition, offset).await, partition) });
-            }
+        let look = async |partition: &TopicPartition, offset| {
+            let timestamp = self.first_timestamp(partition, offset).await?;
+            Some((partition.clone(), timestamp))
         };
-        for _ in 0..AT_ONCE {
-            start(&mut tasks);
+        let mut found = Vec::new();
+        for some in from.chunks(AT_ONCE) {
+            found.extend(all_at_once(some.iter().map(|(partition, offset)| look(partition, *offset))).await);
         }
-        while let Some(looked) = tasks.join_next().await {
-            start(&mut tasks);
-            if let Ok((Some(timestamp), partition)) = looked {
-                found.push((partition, timestamp));
-            }
-        }
-        found.into_iter().collect()
+        found.into_iter().flatten().collect()
     }
 
     async fn first_timestamp(&self, partition: &TopicPartition, from: i64) -> Option<Timestamp> {

@@ -42,7 +42,7 @@ impl Client {
             .with_topic_name(TopicName(StrBytes::from_static_str("__cluster_metadata")))
             .with_partitions(vec![PartitionData::default()]);
         let request = |_| DescribeQuorumRequest::default().with_topics(vec![topic.clone()]);
-        let (_, answer) = self.ask(broker, i16::MAX, Duration::ZERO, request).await?;
+        let (_, answer) = self.ask(broker, i16::MAX, Duration::ZERO, &request).await?;
         let failed = |code, message| {
             let kind = ErrorKind::from_code(code, message)?;
             Some(self.error_at(broker, NAME, kind))

@@ -109,7 +109,7 @@ impl Client {
 
     /// Brokers before 2.8 take one group a request: those after the first are then asked for one by one.
     async fn find_some_coordinators(&self, groups: &[String], found: &mut PerGroup<i32>) {
-        let answer = self.ask_any(|version| request(groups, version)).await;
+        let answer = self.ask_any(&|version| request(groups, version)).await;
         match answer {
             Ok((version, answer)) if version >= SEVERAL_KEYS => self.learn_coordinators(answer, found),
             Ok(_) => {

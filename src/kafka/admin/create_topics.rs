@@ -67,7 +67,7 @@ impl Client {
         let controller = self.broker_for_controller(NAME).await?;
         let limit = self.settings().request_timeout;
         // The broker waits for as long as a request may take; we wait longer, to hear what came of it.
-        let (version, answer) = self.ask(controller, i16::MAX, limit, |_| request(topic, mode, limit)).await?;
+        let (version, answer) = self.ask(controller, i16::MAX, limit, &|_| request(topic, mode, limit)).await?;
         if version < DEFAULTS && (topic.partitions.is_none() || topic.replication_factor.is_none()) {
             let kind = ErrorKind::Unsupported(
                 "brokers before Kafka 2.4 need the number of partitions and the replication factor".to_owned(),

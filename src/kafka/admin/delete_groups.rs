@@ -20,7 +20,7 @@ impl Client {
     async fn delete_groups_at(&self, coordinator: i32, groups: &[String]) -> PerGroup<()> {
         let ids: Vec<GroupId> = groups.iter().map(|group| GroupId(StrBytes::from_string(group.clone()))).collect();
         let request = |_| DeleteGroupsRequest::default().with_groups_names(ids.clone());
-        let answer = match self.ask(coordinator, i16::MAX, Duration::ZERO, request).await {
+        let answer = match self.ask(coordinator, i16::MAX, Duration::ZERO, &request).await {
             Ok((_, answer)) => answer,
             Err(error) => return all_failed(groups, &error),
         };

@@ -37,7 +37,7 @@ impl Client {
     async fn delete_topics_once(&self, topics: &[String]) -> Result<PerTopic<()>, Error> {
         let controller = self.broker_for_controller(NAME).await?;
         let limit = self.settings().request_timeout;
-        let (_, answer) = self.ask(controller, i16::MAX, limit, |version| request(topics, version, limit)).await?;
+        let (_, answer) = self.ask(controller, i16::MAX, limit, &|version| request(topics, version, limit)).await?;
         let mut deleted = LiteMap::new();
         for topic in &answer.responses {
             let name = topic.name.as_ref().map(|name| name.to_string()).unwrap_or_default();

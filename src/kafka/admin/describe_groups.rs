@@ -84,7 +84,7 @@ impl Client {
     async fn describe_groups_at(&self, coordinator: i32, groups: &[String]) -> PerGroup<GroupDescription> {
         let ids = ids(groups);
         let request = |_| m::DescribeGroupsRequest::default().with_groups(ids.clone());
-        let answer = match self.ask(coordinator, i16::MAX, Duration::ZERO, request).await {
+        let answer = match self.ask(coordinator, i16::MAX, Duration::ZERO, &request).await {
             Ok((_, answer)) => answer,
             Err(error) => return all_failed(groups, &error),
         };
@@ -116,7 +116,7 @@ impl Client {
     ) {
         let ids = ids(groups);
         let request = |_| m::ConsumerGroupDescribeRequest::default().with_group_ids(ids.clone());
-        let answer = match self.ask(coordinator, i16::MAX, Duration::ZERO, request).await {
+        let answer = match self.ask(coordinator, i16::MAX, Duration::ZERO, &request).await {
             Ok((_, answer)) => answer,
             Err(Error { kind: ErrorKind::Unsupported(_), .. }) => return,
             Err(error) => return described.extend(all_failed(groups, &error)),

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use kafka_protocol::messages as m;
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use kafka_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use kafka_protocol::protocol::StrBytes;
 use litemap::LiteMap;
 
 use super::coordinators::{PerGroup, all_failed};
-use crate::kafka::groups::{PerPartition, SEVERAL_GROUPS};
+use crate::kafka::groups::{PerPartition, SEVERAL_GROUPS, offset_fetch_groups};
 use crate::kafka::wire::{Client, Error, ErrorKind};
 use crate::logic::record::TopicPartition;
 
@@ -43,16 +44,12 @@ impl Client {
         let mut offsets = LiteMap::new();
         let mut rest = groups;
         while let Some((first, others)) = rest.split_first() {
-            match self.ask(coordinator, i16::MAX, Duration::ZERO, |version| request(rest, version)).await {
-                Ok((version, answer)) if version >= SEVERAL_GROUPS => {
-                    let answers = answer.groups.iter();
-                    offsets
-                        .extend(answers.map(|group| (group.group_id.to_string(), self.of_group(coordinator, group))));
-                    break;
-                }
-                Ok((_, answer)) => {
-                    offsets.insert(first.clone(), self.of_only_group(coordinator, &answer));
-                    rest = others;
+            match self.ask(coordinator, i16::MAX, Duration::ZERO, &|version| request(rest, version)).await {
+                Ok((version, answer)) => {
+                    for group in offset_fetch_groups(answer, version, first) {
+                        offsets.insert(group.group_id.to_string(), self.of_group(coordinator, &group));
+                    }
+                    rest = if version >= SEVERAL_GROUPS { &[] } else { others };
                 }
                 Err(error) => {
                     offsets.extend(all_failed(rest, &error));
@@ -63,64 +60,33 @@ impl Client {
         offsets
     }
 
-    fn of_group(
-        &self,
-        coordinator: i32,
-        group: &m::offset_fetch_response::OffsetFetchResponseGroup,
-    ) -> Result<GroupOffsets, Error> {
-        let mut offsets = Offsets::begin(self, coordinator, group.error_code)?;
+    fn of_group(&self, coordinator: i32, group: &OffsetFetchResponseGroup) -> Result<GroupOffsets, Error> {
+        let failed = |code| {
+            let kind = ErrorKind::from_code(code, None)?;
+            Some(self.error_at(coordinator, "OffsetFetch", kind))
+        };
+        if let Some(error) = failed(group.error_code) {
+            return Err(error);
+        }
+        let mut offsets = Vec::new();
         for topic in &group.topics {
             let name: Arc<str> = Arc::from(topic.name.as_str());
             for it in &topic.partitions {
-                let metadata = it.metadata.as_deref().unwrap_or_default();
-                let key = TopicPartition { topic: Arc::clone(&name), partition: it.partition_index };
-                offsets.add(key, it.error_code, it.committed_offset, it.committed_leader_epoch, metadata);
+                let committed = match failed(it.error_code) {
+                    Some(error) => Err(error),
+                    // Never committed.
+                    None if it.committed_offset < 0 => continue,
+                    None => Ok(CommittedOffset {
+                        offset: it.committed_offset,
+                        leader_epoch: (it.committed_leader_epoch >= 0).then_some(it.committed_leader_epoch),
+                        metadata: it.metadata.as_deref().unwrap_or_default().to_owned(),
+                    }),
+                };
+                let partition = TopicPartition { topic: Arc::clone(&name), partition: it.partition_index };
+                offsets.push((partition, committed));
             }
         }
-        Ok(offsets.found.into_iter().collect())
-    }
-
-    fn of_only_group(&self, coordinator: i32, answer: &m::OffsetFetchResponse) -> Result<GroupOffsets, Error> {
-        let mut offsets = Offsets::begin(self, coordinator, answer.error_code)?;
-        for topic in &answer.topics {
-            let name: Arc<str> = Arc::from(topic.name.as_str());
-            for it in &topic.partitions {
-                let metadata = it.metadata.as_deref().unwrap_or_default();
-                let key = TopicPartition { topic: Arc::clone(&name), partition: it.partition_index };
-                offsets.add(key, it.error_code, it.committed_offset, it.committed_leader_epoch, metadata);
-            }
-        }
-        Ok(offsets.found.into_iter().collect())
-    }
-}
-
-/// A group's offsets while its answer is read: the two formats have the same fields in different types.
-struct Offsets<'a> {
-    client: &'a Client,
-    coordinator: i32,
-    found: Vec<(TopicPartition, Result<CommittedOffset, Error>)>,
-}
-
-impl<'a> Offsets<'a> {
-    /// Fails where the group has an error as a whole.
-    fn begin(client: &'a Client, coordinator: i32, code: i16) -> Result<Self, Error> {
-        match ErrorKind::from_code(code, None) {
-            Some(kind) => Err(client.error_at(coordinator, "OffsetFetch", kind)),
-            None => Ok(Self { client, coordinator, found: Vec::new() }),
-        }
-    }
-
-    fn add(&mut self, partition: TopicPartition, code: i16, offset: i64, epoch: i32, metadata: &str) {
-        let result = match ErrorKind::from_code(code, None) {
-            Some(kind) => Err(self.client.error_at(self.coordinator, "OffsetFetch", kind)),
-            // Never committed.
-            None if offset < 0 => return,
-            None => {
-                let leader_epoch = (epoch >= 0).then_some(epoch);
-                Ok(CommittedOffset { offset, leader_epoch, metadata: metadata.to_owned() })
-            }
-        };
-        self.found.push((partition, result));
+        Ok(offsets.into_iter().collect())
     }
 }
 

@@ -76,7 +76,7 @@ impl Client {
     }
 
     async fn list_groups_once(&self, broker: i32) -> Result<Vec<(String, ListedGroup)>, Error> {
-        let (_, answer) = self.ask(broker, i16::MAX, Duration::ZERO, |_| ListGroupsRequest::default()).await?;
+        let (_, answer) = self.ask(broker, i16::MAX, Duration::ZERO, &|_| ListGroupsRequest::default()).await?;
         if let Some(kind) = ErrorKind::from_code(answer.error_code, None) {
             return Err(self.error_at(broker, "ListGroups", kind));
         }

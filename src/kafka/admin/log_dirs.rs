@@ -62,7 +62,7 @@ impl Client {
     }
 
     async fn log_dirs_at(&self, broker: i32, wanted: &ReplicasWanted) -> Result<Vec<LogDir>, Error> {
-        let (_, answer) = self.ask(broker, i16::MAX, Duration::ZERO, |_| request(wanted)).await?;
+        let (_, answer) = self.ask(broker, i16::MAX, Duration::ZERO, &|_| request(wanted)).await?;
         match ErrorKind::from_code(answer.error_code, None) {
             Some(kind) => Err(self.error_at(broker, "DescribeLogDirs", kind)),
             // Brokers before 3.2 do not say so where the user may not ask.

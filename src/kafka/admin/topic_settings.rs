@@ -51,7 +51,7 @@ impl Client {
     }
 
     async fn some_topic_settings(&self, topics: &[Arc<str>], settings: &mut TopicSettings) {
-        let answer = match self.ask_any(|_| request(topics)).await {
+        let answer = match self.ask_any(&|_| request(topics)).await {
             Ok((_, answer)) => answer,
             Err(error) => {
                 settings.extend(topics.iter().map(|topic| (Arc::clone(topic), Err(error.clone()))));

@@ -54,8 +54,8 @@ impl Client {
         // No list means all topics. The default of the flag is true, and would create topics.
         let request = |_| MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(false);
         let (_, answer) = match broker {
-            Some(broker) => self.ask(broker, i16::MAX, Duration::ZERO, request).await?,
-            None => self.ask_any(request).await?,
+            Some(broker) => self.ask(broker, i16::MAX, Duration::ZERO, &request).await?,
+            None => self.ask_any(&request).await?,
         };
         if let Some(kind) = ErrorKind::from_code(answer.error_code, None) {
             return Err(Error { broker: format!("cluster {}", self.settings().name), request: "Metadata", kind });
@@ -84,7 +84,7 @@ impl Client {
             _ => ApiVersionsRequest::default(),
         };
         let began = clock::now();
-        self.ask(broker, i16::MAX, Duration::ZERO, request).await?;
+        self.ask(broker, i16::MAX, Duration::ZERO, &request).await?;
         Ok(clock::now().since(began))
     }
 }

@@ -12,7 +12,7 @@ use kafka_protocol::messages::describe_share_group_offsets_response as share;
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 
 use super::{TopicNames, group_id};
-use crate::kafka::groups::SEVERAL_GROUPS;
+use crate::kafka::groups::{SEVERAL_GROUPS, offset_fetch_groups};
 use crate::kafka::wire::{Client, Error, ErrorKind};
 use crate::logic::watch::snapshot::Committed;
 
@@ -23,7 +23,8 @@ pub type PerGroup<T> = Vec<(Arc<str>, Result<T, Error>)>;
 type PartitionAnswer = (i32, i16, i64);
 
 impl Client {
-    /// What `groups` committed, sorted by topic and partition; an error where it is not known of every partition. A broker before 3.0 takes one group, and only the first is asked about.
+    /// What `groups` committed, sorted by topic and partition; an error where it is not known of every partition. A broker
+    /// before 3.0 takes one group, and only the first is asked about.
     ///
     /// # Errors
     /// When the request fails as a whole.
@@ -34,20 +35,9 @@ impl Client {
         names: &TopicNames,
     ) -> Result<PerGroup<Vec<Committed>>, Error> {
         const REQUEST: &str = "OffsetFetch";
+        let Some(first) = groups.first() else { return Ok(Vec::new()) };
         let (version, answer) =
-            self.ask(coordinator, i16::MAX, Duration::ZERO, |version| request(groups, version)).await?;
-        if version < SEVERAL_GROUPS {
-            let topic = |topic: &m::offset_fetch_response::OffsetFetchResponseTopic| {
-                names.get(topic.name.as_str()).map(|name| {
-                    let partitions = topic.partitions.iter();
-                    let partitions = partitions.map(|it| (it.partition_index, it.error_code, it.committed_offset));
-                    (Arc::clone(name), partitions.collect())
-                })
-            };
-            let topics = answer.topics.iter().filter_map(topic).collect();
-            let committed = self.committed(coordinator, REQUEST, answer.error_code, topics);
-            return Ok(groups.first().map(|group| (Arc::clone(group), committed)).into_iter().collect());
-        }
+            self.ask(coordinator, i16::MAX, Duration::ZERO, &|version| request(groups, version)).await?;
         let of_group = |group: &m::offset_fetch_response::OffsetFetchResponseGroup| {
             let topic = |topic: &m::offset_fetch_response::OffsetFetchResponseTopics| {
                 names.get(topic.name.as_str()).map(|name| {
@@ -59,7 +49,7 @@ impl Client {
             let topics = group.topics.iter().filter_map(topic).collect();
             (Arc::from(group.group_id.as_str()), self.committed(coordinator, REQUEST, group.error_code, topics))
         };
-        Ok(answer.groups.iter().map(of_group).collect())
+        Ok(offset_fetch_groups(answer, version, first).iter().map(of_group).collect())
     }
 
     /// Where the partitions of share `groups` start: what lies before was consumed. Sorted, and an error, as above.
@@ -77,7 +67,7 @@ impl Client {
             |name| DescribeShareGroupOffsetsRequestGroup::default().with_group_id(group_id(name)).with_topics(None);
         let request =
             |_| m::DescribeShareGroupOffsetsRequest::default().with_groups(groups.iter().map(group).collect());
-        let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, request).await?;
+        let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, &request).await?;
         let of_group = |group: &share::DescribeShareGroupOffsetsResponseGroup| {
             let topic = |topic: &share::DescribeShareGroupOffsetsResponseTopic| {
                 names.get(topic.topic_name.as_str()).map(|name| {

@@ -39,7 +39,7 @@ impl Client {
     /// # Errors
     /// When it does not answer, or with an error and no groups at all.
     pub async fn survey_groups(&self, broker: i32) -> Result<GroupsListed, Error> {
-        let (_, answer) = self.ask(broker, i16::MAX, Duration::ZERO, |_| ListGroupsRequest::default()).await?;
+        let (_, answer) = self.ask(broker, i16::MAX, Duration::ZERO, &|_| ListGroupsRequest::default()).await?;
         let incomplete =
             ErrorKind::from_code(answer.error_code, None).map(|kind| self.error_at(broker, "ListGroups", kind));
         if let Some(error) = &incomplete

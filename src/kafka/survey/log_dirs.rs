@@ -36,7 +36,7 @@ impl Client {
     /// When it does not answer; Unsupported before Kafka 2.0; CLUSTER_AUTHORIZATION_FAILED where the user may not ask.
     pub async fn survey_log_dirs(&self, broker: i32, leads: &OffsetsWanted) -> Result<BrokerDirs, Error> {
         let request = |_| DescribeLogDirsRequest::default().with_topics(None);
-        let (_, answer) = self.ask(broker, i16::MAX, Duration::ZERO, request).await?;
+        let (_, answer) = self.ask(broker, i16::MAX, Duration::ZERO, &request).await?;
         let kind = match ErrorKind::from_code(answer.error_code, None) {
             // Brokers before 3.2 do not say so where the user may not ask.
             None if answer.results.is_empty() => Some(ErrorKind::Kafka(KafkaError::CLUSTER_AUTHORIZATION_FAILED, None)),

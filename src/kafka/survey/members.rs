@@ -69,7 +69,7 @@ impl Client {
         match kind {
             GroupKind::Classic => {
                 let request = |_| m::DescribeGroupsRequest::default().with_groups(ids());
-                let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, request).await?;
+                let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, &request).await?;
                 let of = |it: &classic::DescribedGroup| {
                     let failed = ErrorKind::from_code(it.error_code, it.error_message.as_deref());
                     let members = self.described(coordinator, "DescribeGroups", failed, || of_classic(it, names));
@@ -79,7 +79,7 @@ impl Client {
             }
             GroupKind::Consumer => {
                 let request = |_| m::ConsumerGroupDescribeRequest::default().with_group_ids(ids());
-                let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, request).await?;
+                let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, &request).await?;
                 let of = |it: &new::DescribedGroup| {
                     let failed = ErrorKind::from_code(it.error_code, it.error_message.as_deref());
                     let members = self.described(coordinator, "ConsumerGroupDescribe", failed, || of_new(it, names));
@@ -89,7 +89,7 @@ impl Client {
             }
             GroupKind::Share => {
                 let request = |_| m::ShareGroupDescribeRequest::default().with_group_ids(ids());
-                let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, request).await?;
+                let (_, answer) = self.ask(coordinator, i16::MAX, Duration::ZERO, &request).await?;
                 let of = |it: &share::DescribedGroup| {
                     let failed = ErrorKind::from_code(it.error_code, it.error_message.as_deref());
                     let members = self.described(coordinator, "ShareGroupDescribe", failed, || of_share(it, names));

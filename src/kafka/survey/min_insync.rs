@@ -29,7 +29,7 @@ impl Client {
     pub async fn survey_min_insync(&self, topics: &[Arc<str>]) -> MinInsync {
         let (mut of, mut errors) = (Vec::new(), Vec::new());
         for some in topics.chunks(AT_ONCE) {
-            let answer = match self.ask_any(|_| request(some)).await {
+            let answer = match self.ask_any(&|_| request(some)).await {
                 Ok((_, answer)) => answer,
                 Err(error) => {
                     errors.extend(some.first().map(|topic| (Arc::clone(topic), error)));

@@ -34,7 +34,7 @@ impl Client {
         spec: OffsetSpec,
         wanted: &OffsetsWanted,
     ) -> Result<Vec<ListedTopic>, Error> {
-        let (_, answer) = self.ask(leader, i16::MAX, Duration::ZERO, |_| request(spec, wanted)).await?;
+        let (_, answer) = self.ask(leader, i16::MAX, Duration::ZERO, &|_| request(spec, wanted)).await?;
         let mut listed = Vec::with_capacity(answer.topics.len());
         for topic in &answer.topics {
             let place = wanted.binary_search_by(|(name, _)| name.as_ref().cmp(topic.name.as_str()));

@@ -15,7 +15,7 @@ use super::api::Api;
 use super::connect::Target;
 use super::error::{Error, ErrorKind};
 use super::link::Link;
-use super::question::{Asked, Question};
+use super::question::{Asked, Build, Question};
 use super::versions::BrokerVersions;
 use crate::config::schema::{ClusterSettings, HostPort};
 use crate::logic::record::TopicPartition;
@@ -110,7 +110,7 @@ impl Client {
         broker: i32,
         limit: i16,
         patience: Duration,
-        build: impl Fn(i16) -> R + Send,
+        build: Build<'_, R>,
     ) -> Result<(i16, R::Answer), Error> {
         let mut asked = Asked::new(build);
         let version = self.put(&mut asked, broker, limit, patience).await?;
@@ -121,10 +121,7 @@ impl Client {
     ///
     /// # Errors
     /// The one error of the only broker, or `NobodyAnswered` with those of all.
-    pub(in crate::kafka) async fn ask_any<R: Api>(
-        &self,
-        build: impl Fn(i16) -> R + Send,
-    ) -> Result<(i16, R::Answer), Error> {
+    pub(in crate::kafka) async fn ask_any<R: Api>(&self, build: Build<'_, R>) -> Result<(i16, R::Answer), Error> {
         let mut asked = Asked::new(build);
         let version = self.put_to_any(&mut asked).await?;
         Ok((version, asked.answer))

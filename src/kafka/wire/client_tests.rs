@@ -168,7 +168,7 @@ async fn what_makes_or_deletes_something_is_sent_once_and_its_outcome_said_to_be
     });
     let client = client(&[&peer.await]);
     assert_eq!(outcome(&client).await, Ok(()), "a connection that was used before");
-    let answer = client.ask_any(|_| CreateTopicsRequest::default()).await;
+    let answer = client.ask_any(&|_| CreateTopicsRequest::default()).await;
     assert_says(answer.map(|_| ()).map_err(|error| error.kind), "whether it was done is not known", "no answer");
     assert_eq!(created.load(Ordering::SeqCst), 1);
 }

@@ -21,20 +21,23 @@ pub(super) trait Question: Send {
     fn decode(&mut self, body: Bytes, version: i16) -> Result<(), ErrorKind>;
 }
 
+/// Builds a request for a version of it.
+pub(in crate::kafka) type Build<'a, R> = &'a (dyn Fn(i16) -> R + Sync);
+
 /// A question that is built for the version that a broker speaks.
-pub(super) struct Asked<R: Api, B> {
-    build: B,
+pub(super) struct Asked<'a, R: Api> {
+    build: Build<'a, R>,
     /// Empty until it came.
     pub(super) answer: R::Answer,
 }
 
-impl<R: Api, B: Fn(i16) -> R + Send> Asked<R, B> {
-    pub(super) fn new(build: B) -> Self {
+impl<'a, R: Api> Asked<'a, R> {
+    pub(super) fn new(build: Build<'a, R>) -> Self {
         Self { build, answer: R::Answer::default() }
     }
 }
 
-impl<R: Api, B: Fn(i16) -> R + Send> Question for Asked<R, B> {
+impl<R: Api> Question for Asked<'_, R> {
     fn kind(&self) -> &'static RequestKind {
         R::KIND
     }
