@@ -12,7 +12,6 @@ pub mod jmx;
 pub mod kafka;
 pub mod logging;
 pub mod logic;
-mod memory;
 pub mod monitor;
 pub mod notify;
 pub mod programs;

@@ -23,7 +23,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "forward",
             "http",
             "logging",
-            "memory",
             "monitor",
             "service",
             "state",
@@ -49,7 +48,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tls", &["config"]),
     ("clock", &["logic"]),
     ("service", &[]),
-    ("memory", &[]),
     ("logic", &[]),
 ];
 

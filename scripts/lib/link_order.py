@@ -34,7 +34,8 @@ def read_functions(binary):
     for plain, readable in zip(nm(binary), nm(binary, "--demangle")):
         address, _, kind, symbol = plain.split(" ", 3)
         if kind in "tTwW":
-            yield address, symbol, readable.split(" ", 3)[3]
+            # LLVM numbers functions of the same name, and nm puts that in brackets.
+            yield address, symbol, re.sub(r" \(\.[^)]*\)$", "", readable.split(" ", 3)[3])
 
 
 def nm(binary, *arguments):

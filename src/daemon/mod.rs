@@ -16,7 +16,6 @@ use crate::control::{self, ControlServer};
 use crate::forward::{self, Command, Forward};
 use crate::http::HttpServer;
 use crate::logging::Log;
-use crate::memory;
 use crate::monitor::Monitor;
 use crate::service::{self, Notice, Signal, Signals};
 use crate::state::{self, StateHandle};
@@ -28,8 +27,6 @@ const REQUESTS: usize = 16;
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 /// How long the state may take to close its files.
 const CLOSE_STATE: Duration = Duration::from_secs(10);
-/// How often the allocator is asked for what it does not need.
-const GIVE_BACK: Duration = Duration::from_secs(2);
 /// A watchdog that nobody set.
 const NO_WATCHDOG: Duration = Duration::from_secs(3600);
 
@@ -115,8 +112,6 @@ impl Daemon {
         let mut watchdog = interval(service::watchdog_interval().unwrap_or(NO_WATCHDOG));
         watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut housekeeping = interval(HOUSEKEEPING);
-        let mut rest = interval(GIVE_BACK);
-        rest.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
@@ -135,7 +130,6 @@ impl Daemon {
                 Some((request, answer)) = requests.recv() => self.answer(request, answer),
                 _ = watchdog.tick() => service::notify(Notice::Alive),
                 _ = housekeeping.tick() => self.keep_house(),
-                _ = rest.tick() => memory::give_back(),
             }
         }
     }
