@@ -44,7 +44,8 @@ debian_c_library() {
     library=$(debian_library_folder "$1")
     debian_unpack_musl "$(debian_architecture "$1")" "$triple"
     case "$1" in arm-*) zig_c_library "$library" ;; esac
-    [ -f "$library/libunwind.a" ] && return 0
+    # The last that the stub makes.
+    [ -f "$library/libatomic.a" ] && return 0
     debian_unwinder_stub "$library" "$triple" "$(clang_cpu "$1")"
 }
 
