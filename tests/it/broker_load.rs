@@ -5,18 +5,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::jmx::{broker, produce};
 use crate::support::barnabas::Barnabas;
 use crate::support::config::kafka_section;
-use crate::support::kafka::{Kafka, Options};
+use crate::support::kafka::Kafka;
 use crate::support::wait::{wait_for, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// A broker with a JMX port, and one request handler that a producer keeps busy.
-fn broker() -> Kafka {
-    let arguments = vec!["--jmx".to_owned(), "open".to_owned()];
-    Kafka::start(&Options { arguments, properties: vec!["num.io.threads=1".to_owned()], ..Options::default() })
-}
 
 fn config(kafka: &Kafka, jmx: &str) -> String {
     let (_, port) = jmx.rsplit_once(':').expect("host:port");
@@ -43,18 +38,9 @@ fn fires(daemon: &Barnabas) -> bool {
     alerts.any(|alert| alert["name"] == "busy" && alert["state"] == "firing" && alert["labels"]["source"] == "jmx")
 }
 
-/// A producer that sends small batches as fast as it can, until it is done.
-fn produce(kafka: &Kafka, topic: &str, records: u32) {
-    let config = kafka.dir().join("producer.properties");
-    std::fs::write(&config, "batch.size=500\nlinger.ms=0\nacks=1\n").expect("write the producer's settings");
-    let (config, records) = (config.display().to_string(), records.to_string());
-    let arguments = ["producer-perf", "--topic", topic, "--record-size", "100", "--throughput", "-1"];
-    kafka.run("tool", &[&arguments[..], &["--num-records", &records, "--producer.config", &config]].concat(), "");
-}
-
 #[test]
 fn an_alert_on_the_load_fires_while_a_producer_works_and_ends_afterwards() {
-    let kafka = broker();
+    let kafka = broker(&["--jmx", "open"]);
     let topic = kafka.new_topic("load", 2, &[]);
     let daemon = Barnabas::start(&config(&kafka, kafka.env("JMX_1")));
     wait_until(LIMIT, "the load of an idle broker is low", || load(&daemon).is_some_and(|load| load < 10.0));
@@ -77,9 +63,9 @@ fn an_alert_on_the_load_fires_while_a_producer_works_and_ends_afterwards() {
 
 #[test]
 fn a_jmx_port_that_hangs_holds_up_no_poll_and_its_figures_become_unknown() {
-    let kafka = broker();
+    let kafka = broker(&["--jmx", "open"]);
     // Another broker's JMX port, so that the watched one goes on while this one hangs.
-    let other = broker();
+    let other = broker(&["--jmx", "open"]);
     let daemon = Barnabas::start(&config(&kafka, other.env("JMX_1")));
     wait_until(LIMIT, "there is a load", || load(&daemon).is_some());
     other.freeze(1);

@@ -68,7 +68,7 @@ pub(crate) fn broker(arguments: &[&str]) -> Kafka {
 }
 
 /// A producer that sends small batches as fast as it can, until it is done.
-fn produce(kafka: &Kafka, topic: &str, records: u32) {
+pub(crate) fn produce(kafka: &Kafka, topic: &str, records: u32) {
     let config = kafka.dir().join("producer.properties");
     std::fs::write(&config, "batch.size=500\nlinger.ms=0\nacks=1\n").expect("write the producer's settings");
     let (config, records) = (config.display().to_string(), records.to_string());
