@@ -163,13 +163,9 @@ fn documents(metadata: &ClusterMetadata, mut answers: Answers, failures: &mut Ve
         let live = metadata.brokers.get(&id);
         let load = loads.get(&id).copied().unwrap_or_default();
         let share = shares.remove(&id).unwrap_or_default();
-        let (restart, hurt) = match share.restart {
-            // There is nothing to stop.
-            _ if live.is_none() => (RestartStatus::Unknown, None),
-            Restart::Unknown => (RestartStatus::Unknown, None),
-            Restart::Safe => (RestartStatus::Safe, None),
-            Restart::Hurts { partitions, example } => (RestartStatus::Hurts, Some((partitions, example))),
-        };
+        // One that is not live cannot be stopped.
+        let restart = if live.is_some() { share.restart } else { Restart::Unknown };
+        let (restart, hurt) = RestartStatus::of(&restart);
         let mut errors = Vec::new();
         if live.is_none() {
             errors.push("not among the live brokers".to_owned());

@@ -194,6 +194,17 @@ pub enum RestartStatus {
     Hurts,
 }
 
+impl RestartStatus {
+    /// The word for it; where partitions would suffer, how many, and one of them.
+    pub(crate) fn of(restart: &Restart) -> (Self, Option<(u32, String)>) {
+        match restart {
+            Restart::Unknown => (Self::Unknown, None),
+            Restart::Safe => (Self::Safe, None),
+            Restart::Hurts { partitions, example } => (Self::Hurts, Some((*partitions, example.clone()))),
+        }
+    }
+}
+
 from_json_word!(RestartStatus, "unknown, safe or hurts", {
     "unknown" => Self::Unknown,
     "safe" => Self::Safe,
@@ -413,11 +424,7 @@ fn broker_status(view: &ClusterView, id: i32, broker: &BrokerView) -> BrokerStat
         .load
         .as_ref()
         .and_then(|load| load.error.clone().or_else(|| Some(load.figures.as_ref()?.load_note?.to_owned())));
-    let (restart, hurts) = match &broker.restart {
-        Restart::Unknown => (RestartStatus::Unknown, None),
-        Restart::Safe => (RestartStatus::Safe, None),
-        Restart::Hurts { partitions, example } => (RestartStatus::Hurts, Some((*partitions, example.clone()))),
-    };
+    let (restart, hurts) = RestartStatus::of(&broker.restart);
     BrokerStatus {
         broker: id,
         up: broker.up,
