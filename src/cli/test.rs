@@ -16,7 +16,7 @@ use super::output::{Output, remark};
 use super::produce::{Line, next_line};
 use crate::clock;
 use crate::config::schema::{ForwardSettings, OnInvalid};
-use crate::logic::from_json::{self, FromJson, Members, Unreadable};
+use crate::logic::from_json::{self, from_json};
 use crate::logic::outcome::{Answer, Outcome, OutcomeRules, Response};
 use crate::logic::prepare::{Prepared, Steps};
 use crate::logic::printable::printable;
@@ -121,14 +121,7 @@ struct ResponseFile {
     body: Value,
 }
 
-impl FromJson for ResponseFile {
-    fn from_json(value: &Value) -> Result<Self, Unreadable> {
-        let mut members = Members::of(value)?;
-        let (status, headers) = (members.take("status"), members.take_or_default("headers"));
-        let body = members.take_or_default("body");
-        members.end_of_all(Self { status, headers, body })
-    }
-}
+from_json!(only ResponseFile { status; headers, body });
 
 /// What the response in the file at `path` would mean.
 fn judge(rules: &OutcomeRules, path: &Path) -> Result<Answer, Failure> {

@@ -90,7 +90,8 @@ impl<'a> Members<'a> {
 
     /// The member `name`. It must be there, unless `T` is an option.
     pub fn take<T: FromJson + Default>(&mut self, name: &'static str) -> T {
-        let read = T::from_json(self.value(name).unwrap_or(&Value::Null));
+        self.taken.push(name);
+        let read = T::from_json(self.object.get(name).unwrap_or(&Value::Null));
         read.unwrap_or_else(|unreadable| {
             self.note(name, unreadable);
             T::default()
@@ -99,7 +100,16 @@ impl<'a> Members<'a> {
 
     /// The member `name`; the default where it is not there.
     pub fn take_or_default<T: FromJson + Default>(&mut self, name: &'static str) -> T {
-        if self.object.contains_key(name) { self.take(name) } else { self.nothing(name) }
+        self.take_or(name, T::default())
+    }
+
+    /// The member `name`; `missing` where it is not there.
+    pub fn take_or<T: FromJson + Default>(&mut self, name: &'static str, missing: T) -> T {
+        if self.object.contains_key(name) {
+            return self.take(name);
+        }
+        self.taken.push(name);
+        missing
     }
 
     /// All is taken that is wanted of the object: `read` was made of it.
@@ -122,16 +132,6 @@ impl<'a> Members<'a> {
         self.end(read)
     }
 
-    fn value(&mut self, name: &'static str) -> Option<&'a Value> {
-        self.taken.push(name);
-        self.object.get(name)
-    }
-
-    fn nothing<T: Default>(&mut self, name: &'static str) -> T {
-        self.taken.push(name);
-        T::default()
-    }
-
     #[cold]
     fn note(&mut self, name: &str, unreadable: Unreadable) {
         let missing = !self.object.contains_key(name);
@@ -152,10 +152,12 @@ impl<'a> Members<'a> {
 
 /// Reads a struct member by member: `from_json!(Silence { name, until })`. Behind a semicolon stand those that may be
 /// missing, because an older version does not write them; `member as "name"` where the document has another name.
+/// `from_json!(only Silence { … })` refuses what is not listed: for what a person may have written and misspelt.
 macro_rules! from_json {
     (@name $member:ident) => { stringify!($member) };
     (@name $member:ident $name:literal) => { $name };
-    ($type:ty { $($member:ident $(as $name:literal)?),* $(; $($newer:ident),*)? }) => {
+    (only $type:ty { $($members:tt)* }) => { $crate::logic::from_json::from_json!(@read end_of_all $type { $($members)* }); };
+    (@read $end:ident $type:ty { $($member:ident $(as $name:literal)?),* $(; $($newer:ident),*)? }) => {
         impl $crate::logic::from_json::FromJson for $type {
             fn from_json(value: &serde_json::Value) -> Result<Self, $crate::logic::from_json::Unreadable> {
                 let mut members = $crate::logic::from_json::Members::of(value)?;
@@ -163,10 +165,11 @@ macro_rules! from_json {
                     $($member: members.take($crate::logic::from_json::from_json!(@name $member $($name)?)),)*
                     $($($newer: members.take_or_default(stringify!($newer)),)*)?
                 };
-                members.end(read)
+                members.$end(read)
             }
         }
     };
+    ($type:ty { $($members:tt)* }) => { $crate::logic::from_json::from_json!(@read end $type { $($members)* }); };
 }
 pub(crate) use from_json;
 

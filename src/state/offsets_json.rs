@@ -16,7 +16,7 @@ use super::error::StateError;
 use super::file::sync_directory_of;
 use super::offsets::{StoredForward, StoredPartition};
 use crate::logic::counters::Counters;
-use crate::logic::from_json::{self, FromJson, Members, Unreadable};
+use crate::logic::from_json::{self, FromJson, Members, Unreadable, from_json};
 use crate::logic::indented_json::indented;
 use crate::logic::moment::Timestamp;
 use crate::logic::offset_tracker::{Position, Snapshot};
@@ -84,32 +84,8 @@ impl FromJson for Version {
 }
 
 // A person may have written it: what is misspelt must not be passed over.
-
-impl FromJson for OffsetsDocument {
-    fn from_json(value: &Value) -> Result<Self, Unreadable> {
-        let mut members = Members::of(value)?;
-        let read = Self {
-            barnabas_offsets: members.take("barnabas_offsets"),
-            written_at: members.take("written_at"),
-            forwards: members.take("forwards"),
-        };
-        members.end_of_all(read)
-    }
-}
-
-impl FromJson for ForwardDocument {
-    fn from_json(value: &Value) -> Result<Self, Unreadable> {
-        let mut members = Members::of(value)?;
-        let read = Self {
-            forward: members.take("forward"),
-            paused: members.take_or_default("paused"),
-            topics: members.take_or_default("topics"),
-            counters: members.take_or_default("counters"),
-            partitions: members.take("partitions"),
-        };
-        members.end_of_all(read)
-    }
-}
+from_json!(only OffsetsDocument { barnabas_offsets, written_at, forwards });
+from_json!(only ForwardDocument { forward, partitions; paused, topics, counters });
 
 impl FromJson for PartitionDocument {
     fn from_json(value: &Value) -> Result<Self, Unreadable> {
@@ -120,7 +96,7 @@ impl FromJson for PartitionDocument {
             fetched: members.take("fetched"),
             unsettled: members.take_or_default("unsettled"),
             topic_id: members.take("topic_id"),
-            leader_epoch: members.take::<Option<i32>>("leader_epoch").unwrap_or(-1),
+            leader_epoch: members.take_or("leader_epoch", -1),
             recreated: members.take_or_default("recreated"),
             cluster_id: members.take("cluster_id"),
         };

@@ -307,6 +307,7 @@ fn documents_that_cannot_be_right_are_refused_with_the_place() {
         ("a later version", r#"{"barnabas_offsets":2,"new":[]}"#.to_owned(), "version 2"),
         ("something else", "[]".to_owned(), "not an offsets.json"),
         ("a key that we do not know", with(r#"{"topic":"t","partition":0,"fetched":5,"oops":1}"#), "oops"),
+        ("an epoch of null", with(r#"{"topic":"t","partition":0,"fetched":5,"leader_epoch":null}"#), "leader_epoch"),
         ("a negative offset", with(r#"{"topic":"t","partition":3,"fetched":-5}"#), "topic t, partition 3"),
         ("a partition twice", with(twice), "twice"),
         ("unsettled beyond fetched", with(r#"{"topic":"t","partition":0,"fetched":5,"unsettled":[5]}"#), "unsettled"),
