@@ -15,11 +15,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
-from http.server import ThreadingHTTPServer
 
 import idle
 
@@ -28,7 +26,7 @@ LIB = pathlib.Path(__file__).resolve().parents[1] / "lib"
 WATCHING = idle.WATCHING.replace('interval = "10s"', 'interval = "5s"').replace("above = 1000", "above = 10")
 ASKED = ["/metrics", "/readyz", "/healthz", "/api/status"]
 # What most forwards have.
-STEPS = 'start = "earliest"\nfilter = ".number >= 0"\ntransform = "{number, text: (.text | ascii_upcase), at: (now | todate)}"'
+STEPS = 'filter = ".number >= 0"\ntransform = "{number, text: (.text | ascii_upcase), at: (now | todate)}"'
 POLLS = 40  # seconds for polls and alerts when all events are there
 LIMIT = 300  # seconds
 
@@ -48,16 +46,10 @@ def main():
 
 
 def run(binary, kafka, folder, profile):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), idle.Receiver)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     topic = idle.make_topic(binary, kafka, "hot")
     idle.produce(binary, kafka, topic)
     port = idle.free_port()
-    config = idle.configuration(folder, port, kafka, f"http://127.0.0.1:{server.server_address[1]}/", topic, WATCHING)
-    with open(config, encoding="utf-8") as file:
-        text = file.read().replace('start = "earliest"', STEPS)
-    with open(config, "w", encoding="utf-8") as file:
-        file.write(text)
+    config = idle.configuration(folder, port, kafka, idle.receiver(), topic, WATCHING, STEPS)
     command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}", binary, "run", "--config", config]
     with open(config + ".log", "wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:

@@ -96,12 +96,10 @@ def idle(binary, kafka, watching, rest):
     """Resident memory once the events that were there are delivered and nothing has happened for a while."""
     global received
     received = 0
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     topic = make_topic(binary, kafka, "watching" if watching else "forwarding")
     with tempfile.TemporaryDirectory(prefix="idle", dir="/tmp") as folder:
         fresh = as_after_a_boot(binary, folder)
-        config = configuration(folder, free_port(), kafka, f"http://127.0.0.1:{server.server_address[1]}/", topic, watching)
+        config = configuration(folder, free_port(), kafka, receiver(), topic, watching)
         with daemon(fresh, config) as process:
             produce(binary, kafka, topic)
             wait_for_events(process, config, LIMIT)
@@ -113,6 +111,13 @@ def idle(binary, kafka, watching, rest):
                 "of that pages of the binary": status(process, "RssFile") + status(process, "RssShmem"),
                 "peak resident": status(process, "VmHWM"),
             }
+
+
+def receiver():
+    """Starts it, and returns its URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_address[1]}/"
 
 
 def as_after_a_boot(binary, folder):
@@ -161,7 +166,7 @@ def daemon(binary, config):
     return Running()
 
 
-def configuration(folder, port, kafka, url, topic="idle", watching=""):
+def configuration(folder, port, kafka, url, topic="idle", watching="", steps=""):
     path = os.path.join(folder, "barnabas.toml")
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"""[kafka]
@@ -174,6 +179,7 @@ listen = "127.0.0.1:{port}"
 name = "idle"
 topics = ["{topic}"]
 start = "earliest"
+{steps}
 [forward.webhook]
 url = "{url}"
 {watching}""")
